@@ -1,0 +1,33 @@
+"""The tree of errors a user can meet; each message names the value, where it came from and what to do."""
+
+
+class CryptoKedroError(Exception):
+    """Root of every error that crypto-kedro raises on purpose."""
+
+
+class ConfigurationError(CryptoKedroError):
+    """A setting is unknown, missing or outside its range."""
+
+
+class DataError(CryptoKedroError):
+    """Market data is damaged, incomplete or cannot be obtained."""
+
+
+class FeatureError(CryptoKedroError):
+    """A feature is missing, extra, out of order, not finite, or of another feature set."""
+
+
+class LearningError(CryptoKedroError):
+    """Training or its judgement cannot be carried out on what was given."""
+
+
+class LeakageError(LearningError):
+    """Information from the future reached the training data."""
+
+
+class BundleError(CryptoKedroError):
+    """A model bundle is incomplete, altered or made for other features."""
+
+
+class LineageError(CryptoKedroError):
+    """A link between a result and where it came from is missing."""

@@ -1,0 +1,1 @@
+"""Bars of one market: schema, validation, gaps, resampling, sources and the synthetic market."""

@@ -1,0 +1,1 @@
+"""Labels, splits, the ensemble and the statistics that judge it."""

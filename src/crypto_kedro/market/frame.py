@@ -5,6 +5,7 @@ import pandas as pd
 
 from crypto_kedro.errors import DataError
 from crypto_kedro.market.bars import Bars, FloatArray, IntArray
+from crypto_kedro.market.gaps import Candles
 
 TIMESTAMP_DTYPE = "datetime64[ms, UTC]"
 PRICE_COLUMNS = ("open", "high", "low", "close")
@@ -44,6 +45,12 @@ def bars_from_frame(frame: pd.DataFrame, interval_ms: int) -> Bars:
         gap_minutes=frame["gap_minutes"].to_numpy(dtype=np.int64),
         **prices,
     )
+
+
+def candles_from_frame(frame: pd.DataFrame) -> Candles:
+    """Turn a validated frame of 1-minute candles into arrays."""
+    columns = {column: _floats(frame, column) for column in (*PRICE_COLUMNS, "volume")}
+    return Candles(open_time=open_times(frame), **columns)
 
 
 def frame_from_bars(bars: Bars) -> pd.DataFrame:

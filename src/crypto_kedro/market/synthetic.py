@@ -2,12 +2,11 @@
 
 Every return is a volatility known beforehand times an independent symmetric draw, so without a planted signal the price
 is a martingale: no function of past bars says anything about the direction of the next one. Volatility is the product
-of a JST time-of-day profile and three log-normal components (minutes, hours, days), which gives clustering and, with
+of a JST time-of-day profile and four log-normal components (minutes to days), which gives clustering and, with
 Student-t draws, fat tails. Source of the idea: Taylor (1986), "Modelling Financial Time Series", ch. 3.
 """
 
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from numpy.random import Generator
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.market.bars import DAY_MS, HOUR_MS, JST_OFFSET_MS, MINUTE_MS, FloatArray, IntArray
 from crypto_kedro.market.frame import timestamps
+from crypto_kedro.market.moments import day_start_ms, parse_day
 from crypto_kedro.market.resample import DECISION_MS
 
 SIGNAL_BARS = 48
@@ -25,29 +25,33 @@ DEFAULT_START = "2025-01-01"
 _MINUTES_PER_DAY = DAY_MS // MINUTE_MS
 _BLOCK = DECISION_MS // MINUTE_MS
 _START_PRICE_JPY = 5_000_000.0
-_RETURN_STD = 13.9e-4
+_RETURN_STD = 13.75e-4
 _LARGEST_RETURN = 0.2
 _OPENING_SHARE = 0.1
 _TAIL_DEGREES = 6.0
 # Half-lives are in minutes, weights are standard deviations of log volatility.
-_VOLATILITY = ((3.0, 0.52), (100.0, 0.42), (5_000.0, 0.42))
+_VOLATILITY = ((2.8, 0.55), (180.0, 0.30), (400.0, 0.43), (5_800.0, 0.56))
 _ZERO_VOLUME_SHARE = 0.016
 _DAYS_BETWEEN_HALTS = 16.0
 _HALT_MEDIAN_MINUTES = 4.0
 _LONGEST_HALT_MINUTES = 90
 _VOLUME_MEDIAN_BTC = 0.72
-_VOLUME_ON_VOLATILITY = 0.9
+_VOLUME_ON_VOLATILITY = 0.65
 _VOLUME_NOISE = ((2.0, 0.45), (40.0, 0.35))
-_VOLUME_SCATTER = 0.65
+_VOLUME_SCATTER = 0.7
 # Mean absolute return and mean volume by hour of the day in JST over the day's mean, bitbank BTC/JPY, 2018.
 _VOLATILITY_BY_JST_HOUR = np.array(
-    [1.02, 1.07, 1.01, 1.00, 1.00, 1.03, 1.04, 1.14, 1.03, 1.09, 1.01, 0.96]
-    + [0.92, 0.91, 0.88, 0.85, 0.93, 0.96, 1.02, 1.00, 1.03, 1.01, 1.04, 1.06]
-)
+    [
+        [1.02, 1.07, 1.01, 1.00, 1.00, 1.03, 1.04, 1.14, 1.03, 1.09, 1.01, 0.96],
+        [0.92, 0.91, 0.88, 0.85, 0.93, 0.96, 1.02, 1.00, 1.03, 1.01, 1.04, 1.06],
+    ]
+).ravel()
 _VOLUME_BY_JST_HOUR = np.array(
-    [1.08, 0.92, 0.77, 0.64, 0.62, 0.66, 0.76, 0.97, 1.00, 1.15, 1.11, 1.07]
-    + [1.03, 1.02, 0.96, 0.95, 1.01, 1.08, 1.11, 1.13, 1.16, 1.27, 1.30, 1.24]
-)
+    [
+        [1.08, 0.92, 0.77, 0.64, 0.62, 0.66, 0.76, 0.97, 1.00, 1.15, 1.11, 1.07],
+        [1.03, 1.02, 0.96, 0.95, 1.01, 1.08, 1.11, 1.13, 1.16, 1.27, 1.30, 1.24],
+    ]
+).ravel()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,14 +129,10 @@ def planted_return(closes: FloatArray, signal_strength: float) -> float:
 
 def _start_ms(days: int, start: str, signal_strength: float) -> int:
     if days < 1:
-        raise ConfigurationError(f"synthetic market: days is {days}; it must be at least 1")
+        raise ConfigurationError(f"data.synthetic.days is {days}; it must be at least 1")
     if not 0.0 <= signal_strength <= 1.0:
-        raise ConfigurationError(f"synthetic market: signal_strength is {signal_strength}; it must be from 0 to 1")
-    try:
-        first_day = date.fromisoformat(str(start))
-    except ValueError as error:
-        raise ConfigurationError(f"synthetic market: start is {start!r}; write it as YYYY-MM-DD") from error
-    return (first_day - date(1970, 1, 1)).days * DAY_MS
+        raise ConfigurationError(f"data.synthetic.signal_strength is {signal_strength}; it must be from 0 to 1")
+    return day_start_ms(parse_day(start, "data.synthetic.start"))
 
 
 def _jst_profile(by_hour: FloatArray, open_time: IntArray) -> FloatArray:

@@ -1,0 +1,209 @@
+"""``kedro doctor``: is this machine, configuration and data fit for a run, and if not, what is the remedy?"""
+
+import json
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from kedro.framework.context import KedroContext
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from rich.console import Console
+from rich.table import Table
+
+from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.features import FeatureManager, load_feature_set
+from crypto_kedro.market.fingerprint import frame_sha256
+from crypto_kedro.parameters import Parameters, validate_parameters
+from crypto_kedro.serving.bundle import load_bundle
+from crypto_kedro.tracking.provenance import code_version
+
+Status = Literal["ok", "warn", "fail"]
+_COLOURS: dict[Status, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
+_NEEDED_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        subject: what was examined.
+        status: ok, warn (a run is possible) or fail (it is not).
+        detail: what was seen.
+        remedy: what to do about it; empty when nothing is to be done.
+    """
+
+    subject: str
+    status: Status
+    detail: str
+    remedy: str = ""
+
+
+def examine(project_path: Path, env: str | None = None) -> list[Finding]:
+    """Examine environment, configuration, feature set, data, MLflow and models, in this order.
+
+    Nothing is created or changed. A broken configuration ends the examination, since the rest depends on it.
+    """
+    findings = [_python(), _libraries(), _disk(project_path), _git(project_path)]
+    bootstrap_project(project_path)
+    with KedroSession.create(project_path=project_path, env=env) as session:
+        try:
+            context = session.load_context()
+            parameters = validate_parameters(context.config_loader["parameters"])
+        except CryptoKedroError as error:
+            return [*findings, Finding("configuration", "fail", str(error), "correct the named key")]
+        findings.append(Finding("configuration", "ok", f"environment {context.env or 'local'}, every key is known"))
+        checks: tuple[Callable[[KedroContext, Parameters], Finding], ...] = (
+            _feature_set,
+            _data,
+            _bundle,
+            _tracking,
+        )
+        findings.extend(_guarded(check, context, parameters) for check in checks)
+        findings.append(_registry(context))
+    return findings
+
+
+def print_findings(findings: list[Finding]) -> None:
+    """Print the findings as a table with a remedy for whatever is not ok."""
+    table = Table(title="kedro doctor", title_justify="left")
+    for heading in ("Subject", "Status", "Seen", "Remedy"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        colour = _COLOURS[finding.status]
+        table.add_row(finding.subject, f"[{colour}]{finding.status}[/{colour}]", finding.detail, finding.remedy)
+    Console().print(table)
+
+
+def _guarded(
+    check: Callable[[KedroContext, Parameters], Finding], context: KedroContext, parameters: Parameters
+) -> Finding:
+    """Turn the project's own errors into a finding."""
+    try:
+        return check(context, parameters)
+    except CryptoKedroError as error:
+        return Finding(check.__name__.strip("_").replace("_", " "), "fail", str(error), "see the message")
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    needed = SpecifierSet(metadata.metadata("crypto-kedro")["Requires-Python"])
+    if version not in needed:
+        return Finding("python", "fail", version, f"crypto-kedro needs Python {needed}: run `make clean install`")
+    return Finding("python", "ok", f"{version} on {platform.system()} {platform.machine()}")
+
+
+def _libraries() -> Finding:
+    wrong = list(_unmet_requirements())
+    if wrong:
+        return Finding("libraries", "fail", "; ".join(wrong), "run `make install`")
+    return Finding("libraries", "ok", "all required versions are installed")
+
+
+def _unmet_requirements() -> Iterator[str]:
+    for line in metadata.requires("crypto-kedro") or []:
+        requirement = Requirement(line)
+        if requirement.name == "crypto-kedro":
+            continue
+        if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in ("", "research")):
+            continue
+        try:
+            installed = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            yield f"{requirement.name} is not installed"
+            continue
+        if not requirement.specifier.contains(installed, prereleases=True):
+            yield f"{requirement.name} {installed} is outside {requirement.specifier}"
+
+
+def _disk(project_path: Path) -> Finding:
+    free = shutil.disk_usage(project_path).free
+    detail = f"{free / 1024**3:.1f} GiB free"
+    if free < _NEEDED_BYTES:
+        return Finding("disk", "warn", detail, "free some space: a run on nine months of candles needs about 2 GiB")
+    return Finding("disk", "ok", detail)
+
+
+def _git(project_path: Path) -> Finding:
+    code = code_version(project_path)
+    if code.git_sha is None:
+        return Finding(
+            "git", "warn", "not a git commit", "commit the project, so that a model's lineage names its code"
+        )
+    if code.dirty:
+        return Finding("git", "warn", f"{code.git_sha[:12]} with local changes", "commit them before a run that counts")
+    return Finding("git", "ok", code.git_sha[:12])
+
+
+def _feature_set(context: KedroContext, parameters: Parameters) -> Finding:
+    catalogue = context.catalog.load("feature_catalogue")
+    manager = FeatureManager(load_feature_set(catalogue, parameters.features.feature_set))
+    detail = f"{parameters.features.feature_set}: {manager.get_feature_count()} features"
+    return Finding("feature set", "ok", f"{detail}, version {manager.feature_set.hash[:12]}")
+
+
+def _data(context: KedroContext, parameters: Parameters) -> Finding:
+    catalog = context.catalog
+    if not catalog.exists("data_manifest"):
+        return Finding("data", "warn", "no candles yet", "run `kedro run --pipelines data`")
+    manifest = catalog.load("data_manifest")
+    if not catalog.exists("bars_1m") or frame_sha256(catalog.load("bars_1m")) != manifest["bars_sha256"]:
+        return Finding("data", "fail", "bars and manifest do not belong together", "run `kedro run --pipelines data`")
+    detail = f"{manifest['rows']:,} bars from {manifest['source']}, {manifest['first']} to {manifest['last']}"
+    if manifest["source"] != parameters.data.source:
+        return Finding("data", "warn", detail, f"configured source is {parameters.data.source}: run the data pipeline")
+    return Finding("data", "ok", detail)
+
+
+def _bundle(context: KedroContext, parameters: Parameters) -> Finding:
+    catalog = context.catalog
+    if not catalog.exists("model_bundle"):
+        return Finding("model bundle", "warn", "no model yet", "run `kedro run`")
+    bundle = load_bundle(Path(catalog["model_bundle"]._filepath))
+    expected = load_feature_set(catalog.load("feature_catalogue"), parameters.features.feature_set).hash
+    if bundle.feature_set_hash != expected:
+        return Finding("model bundle", "fail", "made for another feature set", "run `kedro run --pipelines training`")
+    return Finding("model bundle", "ok", "complete, unaltered, for this feature set")
+
+
+def _tracking(context: KedroContext, parameters: Parameters) -> Finding:
+    from sqlalchemy.engine import make_url
+
+    from crypto_kedro.tracking.run import TrackingTarget
+
+    target = TrackingTarget(parameters.tracking.uri, parameters.tracking.artifact_root, parameters.tracking.experiment)
+    store = target.printable_uri()
+    if target.uri.startswith("sqlite:"):
+        database = make_url(target.resolved_uri(context.project_path)).database
+        if not Path(str(database)).exists():
+            return Finding("mlflow", "warn", f"{store} does not exist yet", "the first `kedro run` creates it")
+    return Finding("mlflow", *_probe(target.resolved_uri(context.project_path), store))
+
+
+def _probe(uri: str, store: str) -> tuple[Status, str, str]:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        count = len(MlflowClient(uri).search_experiments())
+    except MlflowException as error:
+        reason = str(error).splitlines()[0]
+        return "fail", f"{store}: {reason}", "check tracking.uri, or move the database away"
+    return "ok", f"{store}, {count} experiments", ""
+
+
+def _registry(context: KedroContext) -> Finding:
+    catalog = context.catalog
+    if not catalog.exists("registered_model"):
+        return Finding("registered model", "warn", "none yet", "run `kedro run`")
+    registered: dict[str, Any] = json.loads(Path(catalog["registered_model"]._filepath).read_text())
+    if registered["version"] is None:
+        return Finding("registered model", "warn", registered["reason"], "run `kedro run --pipelines training`")
+    return Finding("registered model", "ok", f"{registered['name']} version {registered['version']}")

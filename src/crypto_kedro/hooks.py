@@ -1,0 +1,137 @@
+"""Kedro hooks: configuration is checked first, every run is tracked, and its results are named at the end."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from rich.console import Console
+from rich.table import Table
+
+from crypto_kedro.parameters import TrackingParameters, validate_parameters
+from crypto_kedro.tracking.provenance import code_version, library_versions
+
+logger = logging.getLogger(__name__)
+
+
+class ConfigurationHooks:
+    """Refuse unknown or impossible parameters before anything is read or written."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Validate the whole parameter tree, whichever pipeline is about to run."""
+        validate_parameters(context.config_loader["parameters"])
+
+
+class TrackingHooks:
+    """Keep one MLflow run for each ``kedro run``, with code, data and settings in its tags."""
+
+    # MLflow takes seconds to import, which `kedro doctor` or `kedro viz` need not pay: hence the imports in methods.
+
+    def __init__(self) -> None:
+        self._project_path = Path()
+        self._parameters: dict[str, Any] = {}
+        self._env = ""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember what a run of this context will be asked to do."""
+        self._project_path = context.project_path
+        self._parameters = context.config_loader["parameters"]
+        self._env = context.env or "base"
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Open the MLflow run."""
+        from crypto_kedro.tracking import run
+
+        pipelines = " + ".join(run_params["pipeline_names"] or ["default"])
+        code = code_version(self._project_path)
+        if code.git_sha is None:
+            logger.warning("This is not a git commit: the run's lineage will say so instead of naming a SHA.")
+        tracking = TrackingParameters.model_validate(self._parameters["tracking"])
+        target = run.TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment)
+        logger.info("Tracking this run in MLflow at %s", target.printable_uri())
+        run.connect(target, self._project_path)
+        tags = {"pipelines": pipelines, "environment": self._env, **code.as_tags(), **library_versions()}
+        run.start(pipelines, tags, {key: value for key, value in self._parameters.items() if key != "tracking"})
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Take over the lineage of what an earlier run left on disk."""
+        self._tag(dataset_name, data)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Take over the lineage of what this run made."""
+        self._tag(dataset_name, data)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Close the run as finished."""
+        from crypto_kedro.tracking import run
+
+        run.finish("FINISHED")
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Close the run as failed; failed runs count as trials too."""
+        from crypto_kedro.tracking import run
+
+        run.finish("FAILED", error)
+
+    @staticmethod
+    def _tag(dataset_name: str, data: Any) -> None:
+        from crypto_kedro.tracking import run
+
+        if dataset_name == "data_manifest":
+            run.tag_data(data)
+        elif dataset_name == "feature_manifest":
+            run.tag_features(data)
+
+
+class SummaryHooks:
+    """Say at the end of a run where its results are."""
+
+    def __init__(self) -> None:
+        self._project_path = Path()
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember the project's root, so that paths are printed from there."""
+        self._project_path = context.project_path
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Print a table of the reports, the registered version and the verdict that this run made."""
+        made = {name.split("@")[0] for name in pipeline.all_outputs()}
+        rows = [
+            (title, str(self._relative(catalog, name)))
+            for name, title in (("data_quality_report", "Data quality"), ("evaluation_report", "Report"))
+            if name in made
+        ]
+        if "registered_model" in made:
+            rows += _registration_rows(catalog.load("registered_model"))
+        if "promotion" in made:
+            rows.append(("Verdict", catalog.load("promotion")["verdict"]))
+        if rows:
+            table = Table(title="Results", show_header=False, title_justify="left")
+            for row in rows:
+                table.add_row(*row)
+            Console().print(table)
+
+    def _relative(self, catalog: CatalogProtocol, name: str) -> Path:
+        path = Path(catalog[name]._filepath)  # type: ignore[index]
+        return path.relative_to(self._project_path) if path.is_relative_to(self._project_path) else path
+
+
+def _registration_rows(registered: dict[str, Any]) -> list[tuple[str, str]]:
+    if registered["version"] is None:
+        return [("MLflow run", registered["run_id"]), ("Registered model", registered["reason"])]
+    return [
+        ("MLflow run", registered["run_id"]),
+        ("Registered model", f"{registered['name']} version {registered['version']} ({registered['alias']})"),
+    ]

@@ -1,0 +1,140 @@
+"""Every parameter, typed: an unknown key or a value out of range stops a run before it begins."""
+
+import difflib
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from crypto_kedro.errors import ConfigurationError
+from crypto_kedro.market.costs import CostSchedule, FeeRates
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class ParameterGroup(BaseModel):
+    """Base of all groups: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SyntheticParameters(ParameterGroup):
+    """The synthetic market; a signal strength of 0 is pure noise."""
+
+    days: int = Field(ge=1, le=3650)
+    seed: int = Field(ge=0)
+    signal_strength: float = Field(ge=0.0, le=10.0)
+
+
+class DataParameters(ParameterGroup):
+    """Where the candles come from and which gaps in them are tolerable."""
+
+    source: Literal["synthetic", "file", "bitbank"]
+    path: str | None
+    pair: str = Field(min_length=3)
+    start: date | None
+    end: date | None
+    synthetic: SyntheticParameters
+    max_halt_minutes: int = Field(ge=1)
+    max_gap_minutes: int = Field(ge=0)
+
+
+class FeatureParameters(ParameterGroup):
+    """Which features are computed."""
+
+    feature_set: str
+    max_gap_minutes: int = Field(ge=0)
+
+
+class DatedRates(ParameterGroup):
+    """Fees and interest in force from the start of a UTC day on, as fractions."""
+
+    since: date
+    maker: float = Field(ge=-0.01, le=0.01)
+    taker: float = Field(ge=-0.01, le=0.01)
+    interest_per_day: float = Field(ge=0.0, le=0.01)
+
+
+class CostParameters(ParameterGroup):
+    """What a trade costs."""
+
+    rates: tuple[DatedRates, ...] = Field(min_length=1)
+    half_spread: float = Field(ge=0.0, le=0.05)
+    slippage: float = Field(ge=0.0, le=0.05)
+
+    def schedule(self, scale: float = 1.0) -> CostSchedule:
+        """Return the costs as the rooms take them, multiplied by ``scale``."""
+        rates = tuple(
+            FeeRates(
+                since_ms=int(datetime(*row.since.timetuple()[:3], tzinfo=UTC).timestamp() * 1000),
+                maker=row.maker,
+                taker=row.taker,
+                interest_per_day=row.interest_per_day,
+            )
+            for row in self.rates
+        )
+        return CostSchedule(rates, self.half_spread, self.slippage, scale)
+
+
+class TrackingParameters(ParameterGroup):
+    """Where MLflow keeps runs and models."""
+
+    uri: str = Field(min_length=1)
+    artifact_root: str = Field(min_length=1)
+    experiment: str = Field(min_length=1)
+    registered_model: str = Field(min_length=1)
+
+
+class Parameters(ParameterGroup):
+    """All of ``conf/*/parameters*.yml``."""
+
+    data: DataParameters
+    features: FeatureParameters
+    costs: CostParameters
+    tracking: TrackingParameters
+
+
+def validate_parameters(raw: Mapping[str, Any]) -> Parameters:
+    """Return the typed parameters.
+
+    Raises:
+        ConfigurationError: a key is unknown (the nearest known one is named), missing, or has a value out of range.
+    """
+    try:
+        return Parameters.model_validate(raw)
+    except ValidationError as error:
+        problems = error.errors()
+        more = f" ({len(problems) - 1} more after this one)" if len(problems) > 1 else ""
+        raise ConfigurationError(_sentence(dict(problems[0])) + more) from None
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    path = [str(step) for step in problem["loc"]]
+    name = ".".join(path)
+    if problem["type"] == "extra_forbidden":
+        known = _keys_at(path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        hint = f"did you mean {'.'.join([*path[:-1], near[0]])}?" if near else f"known here: {', '.join(known)}"
+        return f"parameters: unknown key {name}; {hint}"
+    if problem["type"] == "missing":
+        return f"parameters: {name} is missing; set it in conf/local or restore conf/base"
+    reason = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"parameters: {name} is {problem['input']!r}, but {reason}; correct it in conf/ or in --params"
+
+
+def _keys_at(path: list[str]) -> list[str]:
+    """Return the keys that the group at ``path`` knows."""
+    group: Any = Parameters
+    for step in path:
+        if step.isdigit():
+            continue
+        group = _group_of(group.model_fields[step].annotation)
+    return list(group.model_fields)
+
+
+def _group_of(annotation: Any) -> Any:
+    """Return the group inside ``Group``, ``tuple[Group, ...]`` or ``Group | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for found in map(_group_of, get_args(annotation)) if found is not None), None)

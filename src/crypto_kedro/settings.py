@@ -1,0 +1,19 @@
+"""Kedro's settings: hooks, configuration loader and privacy."""
+
+import os
+
+from crypto_kedro.hooks import ConfigurationHooks, SummaryHooks, TrackingHooks
+
+# Nothing that runs here reports home unless the user says otherwise.
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+HOOKS = (ConfigurationHooks(), TrackingHooks(), SummaryHooks())
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"run": ["run*"]},
+    # A local file names only what it changes.
+    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+}

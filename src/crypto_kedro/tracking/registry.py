@@ -1,0 +1,176 @@
+"""Registering a trained model and moving the aliases ``challenger`` and ``champion``."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+
+from crypto_kedro.errors import LineageError
+from crypto_kedro.serving.bundle import ModelBundle
+from crypto_kedro.serving.probability import CLASS_NAMES
+from crypto_kedro.tracking.run import feature_tags, flatten
+
+CHALLENGER = "challenger"
+CHAMPION = "champion"
+_SERVED_MODEL = Path(__file__).with_name("served_model.py")
+_LINEAGE_TAGS = ("git_sha", "git_dirty", "data_source", "data_sha256", "feature_set", "feature_set_hash")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A trained model with what is to be remembered of it.
+
+    Args:
+        registered_model: name in the registry.
+        bundle: the exported ensemble.
+        feature_manifest: lineage of its features, that of the candles inside.
+        report: the training report: ``windows``, ``total`` and ``importances``.
+        figures: matplotlib figures by file stem.
+        dry_run: log the training, but register nothing.
+    """
+
+    registered_model: str
+    bundle: ModelBundle
+    feature_manifest: Mapping[str, Any]
+    report: Mapping[str, Any]
+    figures: Mapping[str, Figure]
+    dry_run: bool
+
+
+def register(candidate: Candidate) -> dict[str, Any]:
+    """Log a candidate into the active run, one child run a model, and register it as ``challenger``.
+
+    Returns:
+        JSON-able: ``name``, ``version`` (None if not registered), ``alias``, ``run_id``, ``bundle_digest``, ``reason``.
+
+    Raises:
+        LineageError: no run is active, so the model could not be traced.
+    """
+    run = mlflow.active_run()
+    if run is None:
+        raise LineageError("registration: no MLflow run is active; train with `kedro run --pipelines training`")
+    _log_training(candidate)
+    registered: dict[str, Any] = {
+        "name": candidate.registered_model,
+        "version": None,
+        "alias": None,
+        "run_id": run.info.run_id,
+        "bundle_digest": candidate.bundle.digest,
+        "reason": "dry run: trained and logged, not registered",
+    }
+    if candidate.dry_run:
+        return registered
+    tags = _lineage(run.info.run_id, candidate)
+    model = mlflow.pyfunc.log_model(
+        name="model",
+        python_model=str(_SERVED_MODEL),
+        artifacts={"bundle": str(candidate.bundle.path)},
+        signature=_signature(candidate.bundle.feature_names),
+        pip_requirements=["crypto-kedro[trade]"],
+        registered_model_name=candidate.registered_model,
+    )
+    client, version = MlflowClient(), str(model.registered_model_version)
+    for key, value in tags.items():
+        client.set_model_version_tag(candidate.registered_model, version, key, value)
+    client.set_registered_model_alias(candidate.registered_model, CHALLENGER, version)
+    return {**registered, "version": version, "alias": CHALLENGER, "reason": "trained"}
+
+
+def record_verdict(
+    registered: Mapping[str, Any], gates: Mapping[str, Any], evaluation: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Log an evaluation and its gates; make the version ``champion`` if every gate passed.
+
+    Args:
+        registered: what `register` returned.
+        gates: ``passed``, ``failed`` and ``gates`` of the verdict.
+        evaluation: all figures of the evaluation.
+
+    Returns:
+        JSON-able: ``promoted``, ``name``, ``version``, ``failed`` and ``verdict`` (one sentence).
+
+    Raises:
+        LineageError: no run is active.
+    """
+    run = mlflow.active_run()
+    if run is None:
+        raise LineageError("verdict: no MLflow run is active; evaluate with `kedro run --pipelines evaluation`")
+    mlflow.log_metrics(dict(_figures("evaluation", evaluation)))
+    mlflow.log_dict(dict(gates), "gates.json")
+    mlflow.set_tags({f"gate.{gate['name']}": gate["verdict"] for gate in gates["gates"]})
+    mlflow.set_tag("evaluates_run_id", registered["run_id"])
+    name, version, failed = registered["name"], registered["version"], list(gates["failed"])
+    verdict: dict[str, Any] = {"promoted": False, "name": name, "version": version, "failed": failed}
+    if version is None:
+        return {**verdict, "verdict": f"not promoted: {registered['reason']}"}
+    client = MlflowClient()
+    for gate in gates["gates"]:
+        client.set_model_version_tag(name, version, f"gate.{gate['name']}", gate["verdict"])
+    client.set_model_version_tag(name, version, "evaluation_run_id", run.info.run_id)
+    if not gates["passed"]:
+        return {**verdict, "verdict": f"version {version} stays {CHALLENGER}: failed {', '.join(failed)}"}
+    client.set_registered_model_alias(name, CHAMPION, version)
+    return {**verdict, "promoted": True, "verdict": f"version {version} is {CHAMPION}: every gate passed"}
+
+
+def _log_training(candidate: Candidate) -> None:
+    report = candidate.report
+    mlflow.set_tags(feature_tags(candidate.feature_manifest))
+    mlflow.log_dict(dict(report), "training_report.json")
+    for stem, figure in candidate.figures.items():
+        mlflow.log_figure(figure, f"figures/{stem}.png")
+    _log_scores(report, {name: scores["metrics"] for name, scores in _scored(report)})
+    for model, shares in report["importances"].items():
+        with mlflow.start_run(run_name=model, nested=True, tags={"model": model}):
+            _log_scores(report, {name: scores["models"][model] for name, scores in _scored(report)})
+            mlflow.log_dict(dict(shares), "importances.json")
+
+
+def _scored(report: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the scores of each window by name, then those of all folds together as ``total``."""
+    yield from report["windows"].items()
+    yield "total", report["total"]
+
+
+def _log_scores(report: Mapping[str, Any], chosen: Mapping[str, Mapping[str, float]]) -> None:
+    """Log the chosen metrics beside the prior's: one step a window, and the totals under names of their own."""
+    for step, (window, scores) in enumerate(_scored(report), start=1):
+        both = {**chosen[window], **{f"prior.{name}": value for name, value in scores["prior"].items()}}
+        if window == "total":
+            mlflow.log_metrics({f"total.{name}": value for name, value in both.items()})
+        else:
+            mlflow.log_metrics(both, step=step)
+
+
+def _lineage(run_id: str, candidate: Candidate) -> dict[str, str]:
+    """Return the tags by which a version leads back to its code, data and features.
+
+    Raises:
+        LineageError: one of them is missing.
+    """
+    tags = MlflowClient().get_run(run_id).data.tags
+    missing = [name for name in _LINEAGE_TAGS if not tags.get(name)]
+    if missing:
+        raise LineageError(
+            f"registration: the run has no {', '.join(missing)}; run `kedro run` from the data pipeline on"
+        )
+    return {**{name: tags[name] for name in _LINEAGE_TAGS}, "bundle_digest": candidate.bundle.digest}
+
+
+def _signature(features: tuple[str, ...]) -> ModelSignature:
+    columns = [ColSpec(DataType.double, name) for name in features]
+    probabilities = [ColSpec(DataType.double, name) for name in CLASS_NAMES]
+    return ModelSignature(inputs=Schema(columns), outputs=Schema(probabilities))
+
+
+def _figures(prefix: str, evaluation: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield the numbers of an evaluation by dotted name; lists and texts stay in the report."""
+    for name, value in flatten(evaluation, f"{prefix}."):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, float(value)

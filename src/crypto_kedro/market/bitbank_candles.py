@@ -1,7 +1,7 @@
 """bitbank's public 1-minute candles, one UTC day a request, through ccxt.
 
-Source: bitbank public REST API, "Candlestick". ccxt's own ``fetch_ohlcv`` reads a single day and takes a body that is no
-JSON for an empty answer, so the endpoint is called directly and its envelope is checked here.
+Source: bitbank public REST API, "Candlestick". ccxt's own ``fetch_ohlcv`` reads a single day and takes a body
+that is no JSON for an empty answer, so the endpoint is called directly and its envelope is checked here.
 """
 
 import json
@@ -36,7 +36,7 @@ _SETTLED_AFTER_MS = 5 * MINUTE_MS
 _PROGRESS_FROM_DAYS = 10
 
 
-class _FailedTry(Exception):
+class _FailedTryError(Exception):
     """One request was not answered with candles."""
 
 
@@ -119,7 +119,9 @@ class BitbankCandles:
         forming_open = requested_at_ms - requested_at_ms % MINUTE_MS
         if candles is None or not (open_times(candles) < forming_open).any():
             if over:
-                raise DataError(f"{self._url(day)}: bitbank has no candles of {day}; set data.start to a later day")
+                raise DataError(
+                    f"{self._url(day)}: bitbank has no candles of {self._pair} on {day}; set data.start to a later day"
+                )
             return 0, 0
         frame, parts = assemble([(self._url(day), candles)])
         # Candles of a minute that began after the request are as unfinished as the one that was forming then.
@@ -134,7 +136,7 @@ class BitbankCandles:
             self._sleep(_FIRST_BACK_OFF_SECONDS * 2 ** (failures - 1) if failures else _REQUEST_PAUSE_SECONDS)
             try:
                 return self._request(day)
-            except _FailedTry as failure:
+            except _FailedTryError as failure:
                 reason = failure
         raise DataError(
             f"{self._url(day)}: {reason} ({_TRIES} tries); all days before it are stored, run the same command later"
@@ -148,7 +150,7 @@ class BitbankCandles:
         except ccxt.BaseError as error:
             if _error_code(self._exchange.last_http_response) == _NO_DATA_CODE:
                 return None
-            raise _FailedTry(f"the request failed with {error}") from error
+            raise _FailedTryError(f"the request failed with {error}") from error
         return _candles(answer, day)
 
     def _url(self, day: date) -> str:
@@ -169,8 +171,8 @@ def _candles(answer: Any, day: date) -> pd.DataFrame:
         rows = [(int(time_ms), *map(float, values)) for *values, time_ms in series["ohlcv"]]
         frame = pd.DataFrame(rows, columns=CANDLE_COLUMNS)
     except (LookupError, TypeError, ValueError) as error:
-        raise _FailedTry("the answer is not in bitbank's format") from error
+        raise _FailedTryError("the answer is not in bitbank's format") from error
     if (frame["timestamp"] // DAY_MS != day_start_ms(day) // DAY_MS).any():
-        raise _FailedTry(f"the answer holds candles of another day than {day}")
+        raise _FailedTryError(f"the answer holds candles of another day than {day}")
     frame["timestamp"] = pd.to_datetime(frame["timestamp"], unit="ms", utc=True)
     return frame

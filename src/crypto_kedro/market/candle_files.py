@@ -1,5 +1,6 @@
 """Candles from Parquet and CSV files on disk."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ from pandas.api import types
 
 from crypto_kedro.errors import DataError
 
-_READERS = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
+_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
 _UNREADABLE = (OSError, pa.ArrowException, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError)
 
 

@@ -83,7 +83,7 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
 
     def save(self, data: NoReturn) -> None:
         """Refuse: candles are only read."""
-        raise CandleDatasetError("candles are read-only; write bars into another dataset")
+        raise CandleDatasetError(f"candles are read-only, a {type(data).__name__} was not saved; use another dataset")
 
     def _describe(self) -> dict[str, Any]:
         return {"source": self._source, "pair": self._pair, "path": self._path, "start": self._start, "end": self._end}

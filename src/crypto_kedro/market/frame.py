@@ -1,5 +1,7 @@
 """Bars as a pandas frame and back: the only place where the two shapes meet."""
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 
@@ -7,7 +9,7 @@ from crypto_kedro.errors import DataError
 from crypto_kedro.market.bars import Bars, FloatArray, IntArray
 from crypto_kedro.market.gaps import Candles
 
-TIMESTAMP_DTYPE = "datetime64[ms, UTC]"
+TIMESTAMP_DTYPE: Final = "datetime64[ms, UTC]"
 PRICE_COLUMNS = ("open", "high", "low", "close")
 CANDLE_COLUMNS = ("timestamp", *PRICE_COLUMNS, "volume")
 BAR_COLUMNS = (*CANDLE_COLUMNS, "gap_minutes")
@@ -15,7 +17,7 @@ BAR_COLUMNS = (*CANDLE_COLUMNS, "gap_minutes")
 
 def open_times(frame: pd.DataFrame) -> IntArray:
     """Return the open times of a frame in Unix milliseconds UTC, shape (n,)."""
-    return frame["timestamp"].astype(TIMESTAMP_DTYPE).astype("int64").to_numpy(dtype=np.int64)
+    return np.asarray(frame["timestamp"].astype(TIMESTAMP_DTYPE).astype("int64"), dtype=np.int64)
 
 
 def timestamps(open_time: IntArray) -> pd.DatetimeIndex:

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.market.bars import DAY_MS, HOUR_MS, JST_OFFSET_MS, MINUTE_MS, FloatArray, IntArray
 from crypto_kedro.market.frame import timestamps
 from crypto_kedro.market.moments import day_start_ms, parse_day
 from crypto_kedro.market.resample import DECISION_MS
+
+BoolArray = NDArray[np.bool_]
 
 SIGNAL_BARS = 48
 SIGNAL_REACH = 4.0
@@ -137,7 +140,7 @@ def _start_ms(days: int, start: str, signal_strength: float) -> int:
 
 def _jst_profile(by_hour: FloatArray, open_time: IntArray) -> FloatArray:
     hour = (open_time + JST_OFFSET_MS) % DAY_MS / HOUR_MS
-    return np.interp(hour, np.arange(25) - 0.5, np.append(by_hour[-1], by_hour), period=24.0)
+    return np.asarray(np.interp(hour, np.arange(24) + 0.5, by_hour, period=24.0))
 
 
 def _autoregression(rng: Generator, size: int, half_life_minutes: float) -> FloatArray:
@@ -151,8 +154,9 @@ def _volatility(rng: Generator, open_time: IntArray) -> FloatArray:
     log_sigma = np.log(_jst_profile(_VOLATILITY_BY_JST_HOUR, open_time))
     for half_life, weight in _VOLATILITY:
         log_sigma = log_sigma + weight * _autoregression(rng, open_time.size, half_life)
-    sigma = np.exp(log_sigma)
-    return sigma * (_RETURN_STD / np.sqrt(np.mean(sigma**2)))
+    sigma = np.asarray(np.exp(log_sigma))
+    sigma *= _RETURN_STD / np.sqrt(np.mean(sigma**2))
+    return sigma
 
 
 def _draw_returns(rng: Generator, sigma: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -164,7 +168,7 @@ def _draw_returns(rng: Generator, sigma: FloatArray) -> tuple[FloatArray, FloatA
     return np.clip(sigma * jump, -bound, bound), np.clip(sigma * move, -bound, bound)
 
 
-def _halts(rng: Generator, minutes: int) -> np.ndarray:
+def _halts(rng: Generator, minutes: int) -> BoolArray:
     halted = np.zeros(minutes, dtype=bool)
     count = rng.poisson(minutes / (_DAYS_BETWEEN_HALTS * _MINUTES_PER_DAY))
     starts = rng.integers(1, minutes, count)
@@ -174,18 +178,18 @@ def _halts(rng: Generator, minutes: int) -> np.ndarray:
     return halted
 
 
-def _without_trades(rng: Generator, sigma: FloatArray) -> np.ndarray:
+def _without_trades(rng: Generator, sigma: FloatArray) -> BoolArray:
     weight = 1.0 / sigma
-    return rng.random(sigma.size) < np.minimum(_ZERO_VOLUME_SHARE * weight / weight.mean(), 1.0)
+    return np.asarray(rng.random(sigma.size) < np.minimum(_ZERO_VOLUME_SHARE * weight / weight.mean(), 1.0))
 
 
-def _plant(growth: FloatArray, traded: np.ndarray, signal_strength: float) -> FloatArray:
+def _plant(growth: FloatArray, traded: BoolArray, signal_strength: float) -> FloatArray:
     """Return the mean return of each 15-minute block, shape (minutes / 15,), from the closes before it."""
     noise = growth.reshape(-1, _BLOCK).prod(axis=1)
     expected = np.zeros(noise.size)
     if signal_strength == 0.0:
         return expected
-    has_trades = traded.reshape(-1, _BLOCK).any(axis=1)
+    has_trades = np.asarray(traded.reshape(-1, _BLOCK).any(axis=1))
     closes = np.empty(noise.size)
     price = _START_PRICE_JPY
     for block in range(noise.size):
@@ -196,7 +200,7 @@ def _plant(growth: FloatArray, traded: np.ndarray, signal_strength: float) -> Fl
     return expected
 
 
-def _spread_over_minutes(expected: FloatArray, traded: np.ndarray) -> FloatArray:
+def _spread_over_minutes(expected: FloatArray, traded: BoolArray) -> FloatArray:
     live = traded.reshape(-1, _BLOCK)
     per_minute = (1.0 + expected) ** (1.0 / np.maximum(live.sum(axis=1), 1))
     return np.where(live, per_minute[:, None], 1.0).ravel()

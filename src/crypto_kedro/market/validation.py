@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from pandera.errors import SchemaErrors
 
@@ -59,8 +60,7 @@ def validate_candles(frame: pd.DataFrame, parts: Sequence[Part], now_ms: int) ->
 
 
 def _first_failure(failures: pd.DataFrame, candles: pd.DataFrame, parts: Sequence[Part]) -> str:
-    failures = failures.reset_index(drop=True)
-    first = failures.loc[failures["index"].astype("int64").idxmin()]
+    first = failures.iloc[int(failures["index"].to_numpy(dtype=np.int64).argmin())]
     row, rule = int(first["index"]), str(first["check"])
     others = int(failures.loc[failures["check"] == rule, "index"].nunique()) - 1
     also = f" (so in {others} more rows)" if others else ""

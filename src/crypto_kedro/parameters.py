@@ -47,6 +47,29 @@ class FeatureParameters(ParameterGroup):
     max_gap_minutes: int = Field(ge=0)
 
 
+class EvaluationParameters(ParameterGroup):
+    """How out-of-sample predictions are judged."""
+
+    random_traders: int = Field(ge=20, le=10_000)
+    confidence_level: float = Field(gt=0.5, lt=1.0)
+    bootstrap_replications: int = Field(ge=100, le=100_000)
+    bootstrap_mean_days: float = Field(ge=1.0, le=60.0)
+    seed: int = Field(ge=0)
+
+
+class GateParameters(ParameterGroup):
+    """Thresholds of the gates between challenger and champion; see `crypto_kedro.learning.gates.GateLimits`."""
+
+    allow_synthetic: bool
+    min_trades: int = Field(ge=1)
+    min_folds_better_than_prior: Fraction
+    min_net_profit: float
+    random_percentile: float = Field(ge=0.0, le=100.0)
+    max_drawdown: Fraction
+    max_calibration_error: Fraction
+    min_final_net_profit: float
+
+
 class DatedRates(ParameterGroup):
     """Fees and interest in force from the start of a UTC day on, as fractions."""
 
@@ -91,6 +114,8 @@ class Parameters(ParameterGroup):
 
     data: DataParameters
     features: FeatureParameters
+    evaluation: EvaluationParameters
+    gates: GateParameters
     costs: CostParameters
     tracking: TrackingParameters
 

@@ -1,0 +1,274 @@
+"""The in-process exchange: one account, one market, matched in pure integers."""
+
+from crypto_kedro.exchange.acceptance import malformed, without_room
+from crypto_kedro.exchange.bar_feed import BarFeed
+from crypto_kedro.exchange.bar_matching import BarMatcher
+from crypto_kedro.exchange.execution import Execution
+from crypto_kedro.exchange.ledger import NEVER_ABOVE, NEVER_BELOW, Ledger, PositionBook
+from crypto_kedro.exchange.margin_clock import MarginClock
+from crypto_kedro.exchange.print_matching import PrintMatcher
+from crypto_kedro.exchange.settings import EngineError, EngineSettings
+from crypto_kedro.exchange.working_order import NO_BTC, NO_JPY
+from crypto_kedro.trading.account import AccountState, MarginState, MarginStatus, Position
+from crypto_kedro.trading.money import Btc, Jpy, Price
+from crypto_kedro.trading.orders import Fill, Order, OrderRequest, OrderStatus, PositionSide, Refusal, RefusalCode
+from crypto_kedro.trading.quotes import BarRow, BookTop, TradePrint
+from crypto_kedro.trading.rules import RuleSchedule
+
+
+class MatchingEngine:
+    """An exchange account that trades against recorded or live market data.
+
+    Either feed it bars with :meth:`advance`, or trades and book tops with :meth:`advance_trade` and
+    :meth:`advance_book`. Between two bars without :meth:`next_event` nothing can happen, so they may be skipped:
+    trades, balances and interest come out identical.
+
+    Args:
+        schedule: the market's rules by date.
+        settings: market impact, latency, and the unknowns of the exchange.
+        cash: JPY to start with.
+        btc: BTC to start with.
+        start_ms: Unix milliseconds UTC before the first market data.
+
+    Raises:
+        EngineError: a starting balance is negative.
+    """
+
+    def __init__(
+        self, schedule: RuleSchedule, settings: EngineSettings, *, cash: Jpy, btc: Btc = NO_BTC, start_ms: int = 0
+    ) -> None:
+        if cash.units < 0 or btc.lots < 0:
+            raise EngineError(f"matching engine: starting balances must not be negative, got {cash} JPY and {btc} BTC")
+        self._ledger = Ledger(cash.units, btc.lots)
+        self._execution = Execution(self._ledger, schedule.at(start_ms), settings)
+        self._clock = MarginClock(self._execution, schedule, start_ms)
+        self._bars = BarMatcher(self._execution, self._clock)
+        self._prints = PrintMatcher(self._execution, self._clock)
+        self._latency_ms = settings.latency_ms
+        self._now = start_ms
+        self._last = 0
+        self._bounds_revision = -1
+        self._down, self._up, self._moment = NEVER_BELOW, NEVER_ABOVE, NEVER_ABOVE
+
+    @property
+    def now_ms(self) -> int:
+        """Unix milliseconds UTC of the newest market data."""
+        return self._now
+
+    @property
+    def revision(self) -> int:
+        """Grows with every change of an order, a balance or a position."""
+        return self._execution.revision
+
+    @property
+    def fills(self) -> list[Fill]:
+        """Every fill so far, oldest first; not to be changed."""
+        return self._execution.fills
+
+    def order(self, order_id: int) -> Order | None:
+        """Return an order by its id, finished ones included; None when there is none."""
+        order = self._execution.orders.get(order_id)
+        return None if order is None else order.report()
+
+    def orders(self) -> list[Order]:
+        """Return every order ever accepted, ascending by id."""
+        return [order.report() for order in self._execution.orders.values()]
+
+    def place(self, request: OrderRequest, at_ms: int | None = None) -> Order | Refusal:
+        """Send an order; it meets the market with the next market data at or after its arrival.
+
+        Args:
+            request: the order.
+            at_ms: Unix milliseconds UTC of sending; by default the time of the newest market data.
+
+        Returns:
+            The accepted order, not yet executed, or why it was refused.
+
+        Raises:
+            EngineError: no market data has been seen yet, or ``at_ms`` lies before it.
+        """
+        at = self._sending_time(at_ms)
+        execution, last = self._execution, self._last
+        refused = malformed(request, execution.rules, last)
+        if refused is not None:
+            return refused
+        order = execution.new_order(request, at, at + self._latency_ms)
+        refused = without_room(order, execution, self._clock.state(), last)
+        if refused is not None:
+            return refused
+        execution.register(order, last)
+        return order.report()
+
+    def cancel(self, order_id: int, at_ms: int | None = None) -> Order | Refusal:
+        """Cancel an order; with latency it may still fill before the request arrives.
+
+        Args:
+            order_id: the order.
+            at_ms: Unix milliseconds UTC of sending; by default the time of the newest market data.
+
+        Returns:
+            The order after the request, or why it cannot be cancelled.
+
+        Raises:
+            EngineError: no market data has been seen yet, or ``at_ms`` lies before it.
+        """
+        at = self._sending_time(at_ms)
+        order = self._execution.orders.get(order_id)
+        if order is None:
+            return Refusal(RefusalCode.ORDER_NOT_FOUND, f"there is no order {order_id}")
+        if not order.status.is_open:
+            return Refusal(_AFTER_THE_END[order.status], f"order {order_id} is {order.status}")
+        if self._latency_ms:
+            order.cancel_arrives_at = at + self._latency_ms
+            self._execution.revision += 1
+        else:
+            self._execution.cancel(order, at)
+        return order.report()
+
+    def _sending_time(self, at_ms: int | None) -> int:
+        if not self._last:
+            raise EngineError("matching engine: no price is known yet; advance to one bar or trade before trading")
+        if at_ms is None:
+            return self._now
+        if at_ms < self._now:
+            raise EngineError(f"matching engine: a request at {at_ms} lies before the market data of {self._now}")
+        return at_ms
+
+    def advance(self, bar: BarRow) -> list[Fill]:
+        """Let one closed bar act; bars between two events may be left out.
+
+        Returns:
+            The fills of this bar, oldest first.
+
+        Raises:
+            EngineError: the bar opens before the newest market data.
+        """
+        if bar.open_time_ms < self._now:
+            raise EngineError(f"matching engine: the bar of {bar.open_time_ms} opens before {self._now}")
+        fills = self._execution.fills
+        before = len(fills)
+        if self._bounds_revision != self._execution.revision:
+            self._refresh_bounds()
+        if bar.open_time_ms >= self._moment or bar.low_ticks <= self._down or bar.high_ticks >= self._up:
+            self._bars.match(bar)
+        self._now = bar.close_time_ms
+        self._last = bar.close_ticks
+        return fills[before:] if len(fills) > before else []
+
+    def next_event(self, bars: BarFeed, start: int, stop: int | None = None) -> int:
+        """Return the first bar in [start, stop) that may change anything, ``stop`` when none does.
+
+        Bars before it may be skipped. Something may change where an order arrives, can trigger or fill, where the
+        price reaches the loss-cut, or where interest, the margin judgement or new rules fall due.
+        """
+        end = len(bars) if stop is None else stop
+        if self._bounds_revision != self._execution.revision:
+            self._refresh_bounds()
+        end = bars.first_at(self._moment, start, end) if self._moment < NEVER_ABOVE else end
+        if self._down == NEVER_BELOW and self._up == NEVER_ABOVE:
+            return max(end, start)
+        return bars.first_touch(self._down, self._up, start, end)
+
+    def _refresh_bounds(self) -> None:
+        self._down, self._up = self._bars.bounds()
+        moment = self._clock.next_moment()
+        for order in self._execution.open_orders.values():
+            if not order.has_arrived and order.arrives_at < moment:
+                moment = order.arrives_at
+            if order.cancel_arrives_at is not None and order.cancel_arrives_at < moment:
+                moment = order.cancel_arrives_at
+        self._moment = moment
+        self._bounds_revision = self._execution.revision
+
+    def advance_trade(self, trade: TradePrint) -> list[Fill]:
+        """Let one trade of the market act.
+
+        Returns:
+            The fills it caused, oldest first.
+
+        Raises:
+            EngineError: the trade lies before the newest market data.
+        """
+        before = self._step_to(trade.executed_at_ms)
+        self._last = trade.price_ticks
+        self._prints.match(trade)
+        return self._execution.fills[before:]
+
+    def advance_book(self, top: BookTop) -> list[Fill]:
+        """Take note of the top of the book and let requests that have arrived meet it.
+
+        Returns:
+            The fills it caused, oldest first.
+
+        Raises:
+            EngineError: the book lies before the newest market data.
+        """
+        before = self._step_to(top.at_ms)
+        if not self._last:
+            self._last = top.bid_ticks
+        self._prints.show_book(top, self._last)
+        return self._execution.fills[before:]
+
+    def _step_to(self, now: int) -> int:
+        if now < self._now:
+            raise EngineError(f"matching engine: market data of {now} lies before {self._now}")
+        self._now = now
+        return len(self._execution.fills)
+
+    def account(self) -> AccountState:
+        """Return the account as the exchange reports it at the newest price.
+
+        Raises:
+            EngineError: no market data has been seen yet.
+        """
+        if not self._last:
+            raise EngineError("matching engine: no price is known yet; advance to one bar or trade first")
+        ledger = self._ledger
+        return AccountState(
+            self._now,
+            Price(self._last),
+            Jpy(ledger.cash),
+            Jpy(ledger.cash_held) if ledger.cash_held else NO_JPY,
+            Btc(ledger.btc_lots) if ledger.btc_lots else NO_BTC,
+            Btc(ledger.btc_held) if ledger.btc_held else NO_BTC,
+            Jpy(ledger.payable) if ledger.payable else NO_JPY,
+            _report_position(ledger.long),
+            _report_position(ledger.short),
+            tuple([order.report() for order in self._execution.open_orders.values()]),
+            self._margin_status(),
+        )
+
+    def _margin_status(self) -> MarginStatus:
+        ledger, rules, last = self._ledger, self._execution.rules, self._last
+        state = self._clock.state()
+        return MarginStatus(
+            state,
+            Jpy(ledger.margin_balance(rules, last)),
+            Jpy(ledger.position_product()),
+            Jpy(ledger.opening_held) if ledger.opening_held else NO_JPY,
+            Jpy(ledger.available_to_open(rules, last)),
+            self._clock.call_due_at if state is MarginState.CALL else None,
+        )
+
+
+_AFTER_THE_END = {
+    OrderStatus.FULLY_FILLED: RefusalCode.ALREADY_EXECUTED,
+    OrderStatus.CANCELED_UNFILLED: RefusalCode.ALREADY_CANCELED,
+    OrderStatus.CANCELED_PARTIALLY_FILLED: RefusalCode.ALREADY_CANCELED,
+    OrderStatus.REJECTED: RefusalCode.NOT_CANCELABLE,
+}
+
+_NO_POSITION = {side: Position(side, NO_BTC, NO_JPY, NO_JPY, NO_JPY, NO_BTC) for side in PositionSide}
+
+
+def _report_position(position: PositionBook) -> Position:
+    if not position.lots:
+        return _NO_POSITION[position.side]
+    return Position(
+        position.side,
+        Btc(position.lots),
+        Jpy(position.product),
+        Jpy(position.fee),
+        Jpy(position.interest) if position.interest else NO_JPY,
+        Btc(position.held) if position.held else NO_BTC,
+    )

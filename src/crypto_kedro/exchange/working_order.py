@@ -1,0 +1,90 @@
+"""An order inside the engine: plain integers that change, and the frozen value it is reported as."""
+
+from crypto_kedro.exchange.ledger import Ledger, PositionBook
+from crypto_kedro.trading.money import Btc, Jpy
+from crypto_kedro.trading.orders import Order, OrderRequest, OrderStatus, OrderType, PositionSide, Side
+
+NO_BTC = Btc(0)
+NO_JPY = Jpy(0)
+
+
+class WorkingOrder:
+    """State of one order; prices in ticks, amounts in lots, times in Unix milliseconds UTC.
+
+    ``remaining`` of a whole-position order is zero until it fires; ``held`` is what it locks of cash, BTC, margin
+    or position; ``has_arrived`` tells whether it has reached the exchange.
+    """
+
+    __slots__ = (
+        "arrives_at",
+        "cancel_arrives_at",
+        "canceled_at",
+        "executed",
+        "executed_product",
+        "fires_up",
+        "has_arrived",
+        "held",
+        "is_buy",
+        "is_stop",
+        "opens",
+        "order_id",
+        "ordered_at",
+        "position",
+        "price",
+        "reported",
+        "request",
+        "start",
+        "status",
+        "trigger",
+        "triggered_at",
+        "type",
+    )
+
+    def __init__(self, order_id: int, request: OrderRequest, ledger: Ledger, ordered_at: int, arrives_at: int) -> None:
+        kind, side, position_side = request.type, request.side, request.position_side
+        self.order_id = order_id
+        self.request = request
+        self.type = kind
+        self.is_buy = side is Side.BUY
+        self.position: PositionBook | None = None
+        self.opens = False
+        if position_side is not None:
+            self.position = ledger.long if position_side is PositionSide.LONG else ledger.short
+            self.opens = self.is_buy is self.position.is_long
+        self.price = 0 if request.price is None else request.price.ticks
+        self.trigger = 0 if request.trigger_price is None else request.trigger_price.ticks
+        self.is_stop = request.trigger_price is not None and kind is not OrderType.TAKE_PROFIT
+        self.fires_up = self.is_buy is self.is_stop
+        self.start: Btc | None = request.amount
+        self.executed = 0
+        self.executed_product = 0
+        self.status = OrderStatus.UNFILLED if request.trigger_price is None else OrderStatus.INACTIVE
+        self.held = 0
+        self.ordered_at = ordered_at
+        self.arrives_at = arrives_at
+        self.has_arrived = False
+        self.cancel_arrives_at: int | None = None
+        self.triggered_at: int | None = None
+        self.canceled_at: int | None = None
+        self.reported: Order | None = None
+
+    @property
+    def remaining(self) -> int:
+        """Lots still to fill; zero for a whole-position order that sleeps."""
+        return 0 if self.start is None else self.start.lots - self.executed
+
+    def report(self) -> Order:
+        """Return the order as the exchange reports it."""
+        if self.reported is None:
+            self.reported = Order(
+                self.order_id,
+                self.request,
+                self.status,
+                self.start,
+                Btc(self.executed) if self.executed else NO_BTC,
+                Jpy(self.executed_product) if self.executed else NO_JPY,
+                self.ordered_at,
+                self.triggered_at,
+                self.canceled_at,
+            )
+        return self.reported

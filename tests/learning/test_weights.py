@@ -1,5 +1,7 @@
 """Average uniqueness against the definition told as a loop."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 from hypothesis import given
@@ -14,12 +16,9 @@ spans = st.lists(st.tuples(st.integers(-50, 200), st.integers(1, 30)), min_size=
 
 
 def uniqueness_by_definition(first: list[int], end: list[int]) -> list[float]:
-    alive = {
-        bar: sum(a <= bar < b for a, b in zip(first, end, strict=True))
-        for a, b in zip(first, end, strict=True)
-        for bar in range(a, b)
-    }
-    return [float(np.mean([1 / alive[bar] for bar in range(a, b)])) for a, b in zip(first, end, strict=True)]
+    lives = [range(start, stop) for start, stop in zip(first, end, strict=True)]
+    alive = Counter(bar for life in lives for bar in life)
+    return [float(np.mean([1 / alive[bar] for bar in life])) for life in lives]
 
 
 @given(spans)

@@ -47,9 +47,9 @@ class BarrierRule:
     """
 
     atr_period: int = 14
-    take_profit_atr: float = 3.0
+    take_profit_atr: float = 2.0
     stop_loss_atr: float = 2.0
-    max_bars: int = 16
+    max_bars: int = 24
 
     def __post_init__(self) -> None:
         for name in ("atr_period", "take_profit_atr", "stop_loss_atr", "max_bars"):
@@ -72,6 +72,11 @@ class LabelledBars:
 
     frame: pd.DataFrame
     dropped: dict[str, int]
+
+    def shares(self) -> dict[str, float]:
+        """Return the share of each class among the labelled bars."""
+        counts = np.bincount(self.frame["label"], minlength=len(Label))
+        return {label.name.lower(): float(counts[label] / len(self.frame)) for label in Label}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,6 @@
 """Purged, embargoed walk-forward windows: every test lies after its training, with nothing of it in the training."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from crypto_kedro.errors import ConfigurationError, LearningError
 from crypto_kedro.learning.labels import milliseconds
 from crypto_kedro.market.bars import DAY_MS, HOUR_MS, IntArray
 from crypto_kedro.market.frame import timestamps
+from crypto_kedro.market.moments import utc_date
 
 FINAL_WINDOW = "final"
 
@@ -120,7 +121,7 @@ class WalkForward:
         if train.size == 0 or test.size == 0:
             part = "training" if train.size == 0 else "test"
             raise LearningError(
-                f"splits: the {part} window of {name} around {timestamps(np.array([test_from]))[0]:%Y-%m-%d} holds no "
+                f"splits: the {part} window of {name} around {utc_date(test_from)} holds no "
                 "labelled bar; look for long halts in the data-quality report or choose fewer folds"
             )
         return Fold(
@@ -135,7 +136,7 @@ class WalkForward:
         )
 
 
-def fold_table(folds: list[Fold]) -> pd.DataFrame:
+def fold_table(folds: Sequence[Fold]) -> pd.DataFrame:
     """Return the folds as people read them: one row a window with its limits (UTC) and its numbers of rows."""
     return pd.DataFrame(
         {

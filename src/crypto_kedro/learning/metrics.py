@@ -1,0 +1,113 @@
+"""Scores of probabilistic predictions, each to be read beside the score of the training window's class shares.
+
+Rows are weighted by the uniqueness of their labels: overlapping labels tell the same story and count once together.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from sklearn.metrics import f1_score, matthews_corrcoef
+
+from crypto_kedro.learning.models import ClassArray
+from crypto_kedro.market.bars import FloatArray
+from crypto_kedro.serving.probability import CLASS_NAMES
+
+CALIBRATION_BINS = 10
+_LEAST_PROBABILITY = 1e-15
+
+
+def log_loss(classes: ClassArray, probabilities: FloatArray, weights: FloatArray) -> float:
+    """Mean of -log(probability of what came true), in nats."""
+    happened = probabilities[np.arange(classes.size), classes]
+    return float(np.average(-np.log(np.maximum(happened, _LEAST_PROBABILITY)), weights=weights))
+
+
+def brier_score(classes: ClassArray, probabilities: FloatArray, weights: FloatArray) -> float:
+    """Mean squared distance between the probabilities and what came true, summed over the classes: 0 to 2.
+
+    Source: Brier, Verification of forecasts expressed in terms of probability (1950).
+    """
+    return float(np.average(np.sum((probabilities - _indicators(classes)) ** 2, axis=1), weights=weights))
+
+
+def calibration_error(classes: ClassArray, probabilities: FloatArray, weights: FloatArray) -> float:
+    """Expected calibration error a class, averaged over the classes: 0 to 1.
+
+    For each class the rows are sorted by predicted probability into `CALIBRATION_BINS` bins of about equal weight
+    (equal predictions stay together); the error is the weighted mean over the bins of the distance between the mean
+    prediction and the observed share.
+
+    Source: class-wise ECE of Kull et al. (NeurIPS 2019) with the adaptive bins of Nixon et al. (CVPR workshops 2019).
+    """
+    errors = []
+    for curve in reliability(classes, probabilities, weights).values():
+        total = sum(point["weight"] for point in curve)
+        errors.append(sum(point["weight"] * abs(point["predicted"] - point["observed"]) for point in curve) / total)
+    return float(np.mean(errors))
+
+
+def macro_f1(classes: ClassArray, probabilities: FloatArray, weights: FloatArray) -> float:
+    """Mean over the classes of the F1 score of the most probable class; a class never predicted scores 0."""
+    predicted = probabilities.argmax(axis=1)
+    labels = range(len(CLASS_NAMES))
+    return float(f1_score(classes, predicted, labels=labels, average="macro", sample_weight=weights, zero_division=0.0))
+
+
+def matthews_correlation(classes: ClassArray, probabilities: FloatArray, weights: FloatArray) -> float:
+    """Matthews correlation of the most probable class: -1 to 1, and 0 for a prediction that never changes."""
+    return float(matthews_corrcoef(classes, probabilities.argmax(axis=1), sample_weight=weights))
+
+
+METRICS: Mapping[str, Callable[[ClassArray, FloatArray, FloatArray], float]] = MappingProxyType(
+    {
+        "log_loss": log_loss,
+        "brier": brier_score,
+        "ece": calibration_error,
+        "macro_f1": macro_f1,
+        "mcc": matthews_correlation,
+    }
+)
+
+
+def score(classes: ClassArray, probabilities: FloatArray, weights: FloatArray) -> dict[str, float]:
+    """Return every metric of `METRICS`.
+
+    Args:
+        classes: shape (n,), what came true.
+        probabilities: shape (n, 3), rows summing to 1.
+        weights: shape (n,), uniqueness of each label.
+    """
+    return {name: metric(classes, probabilities, weights) for name, metric in METRICS.items()}
+
+
+def reliability(
+    classes: ClassArray, probabilities: FloatArray, weights: FloatArray, bins: int = CALIBRATION_BINS
+) -> dict[str, list[dict[str, float]]]:
+    """Return the reliability curve of each class: mean prediction, observed share and weight of each bin."""
+    return {name: _curve(probabilities[:, at], classes == at, weights, bins) for at, name in enumerate(CLASS_NAMES)}
+
+
+def _curve(predicted: FloatArray, happened: FloatArray, weights: FloatArray, bins: int) -> list[dict[str, float]]:
+    order = np.argsort(predicted, kind="stable")
+    ranked, weight = predicted[order], weights[order]
+    share_below = (np.cumsum(weight) - weight) / weight.sum()
+    bin_of_row = np.minimum((share_below * bins).astype(np.int64), bins - 1)
+    # Rows of equal prediction take the bin of the first of them.
+    bin_of_row = bin_of_row[np.searchsorted(ranked, ranked, side="left")]
+    in_bin = np.bincount(bin_of_row, weight, bins)
+    sum_predicted = np.bincount(bin_of_row, weight * ranked, bins)
+    sum_happened = np.bincount(bin_of_row, weight * happened[order], bins)
+    return [
+        {
+            "predicted": float(sum_predicted[at] / in_bin[at]),
+            "observed": float(sum_happened[at] / in_bin[at]),
+            "weight": float(in_bin[at]),
+        }
+        for at in np.flatnonzero(in_bin > 0)
+    ]
+
+
+def _indicators(classes: ClassArray) -> FloatArray:
+    indicators: FloatArray = np.eye(len(CLASS_NAMES))[classes]
+    return indicators

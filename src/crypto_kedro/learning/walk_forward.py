@@ -1,0 +1,184 @@
+"""Training over time: every prediction is made by a model that had seen only what lies before it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crypto_kedro.errors import LearningError
+from crypto_kedro.features.manager import FeatureManager
+from crypto_kedro.learning.ensemble import EnsembleRule, ProductionEnsemble, class_shares
+from crypto_kedro.learning.leakage import check_folds
+from crypto_kedro.learning.metrics import reliability, score
+from crypto_kedro.learning.splits import FINAL_WINDOW, Fold, WalkForward
+from crypto_kedro.learning.weights import label_uniqueness
+from crypto_kedro.market.bars import FloatArray
+from crypto_kedro.serving.probability import CLASS_NAMES
+
+Track = Callable[[Sequence[Fold]], Iterable[Fold]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WalkForwardResult:
+    """Everything that the walk forward produced.
+
+    Args:
+        folds: the windows, the final one last.
+        predictions: one row a tested bar: ``timestamp``, ``window``, calibrated ``p_short``, ``p_flat``, ``p_long``,
+            raw ``<model>_short`` ... of each model, ``prior_short`` ... (shares of the classes in the window's training
+            rows), ``label``, ``weight`` (uniqueness among the window's tested labels).
+        train_shares: shares of the classes in the training rows of each window.
+        final_model: the ensemble of the final window, the one to register.
+    """
+
+    folds: tuple[Fold, ...]
+    predictions: pd.DataFrame
+    train_shares: dict[str, dict[str, float]]
+    final_model: ProductionEnsemble
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """Features and labels of the same bars.
+
+    Args:
+        features: ``timestamp`` and one column a feature, n rows, oldest first.
+        labels: the labels of the same rows, as `label_bars` gives them.
+    """
+
+    features: pd.DataFrame
+    labels: pd.DataFrame
+
+    @classmethod
+    def join(cls, features: pd.DataFrame, labels: pd.DataFrame) -> "Examples":
+        """Keep the bars that have both features and a label.
+
+        Raises:
+            LearningError: there are none.
+        """
+        common = features[["timestamp"]].merge(labels, on="timestamp", how="inner", validate="one_to_one")
+        common = common.sort_values("timestamp", ignore_index=True)
+        if common.empty:
+            raise LearningError("training: no bar has both features and a label; run the features pipeline again")
+        kept = features[features["timestamp"].isin(common["timestamp"])].sort_values("timestamp", ignore_index=True)
+        return cls(kept, common)
+
+
+def walk_forward(
+    examples: Examples,
+    splitter: WalkForward,
+    rule: EnsembleRule,
+    features: FeatureManager,
+    interval_ms: int,
+    track: Track = iter,
+) -> WalkForwardResult:
+    """Train each fold and the final model and predict their test windows.
+
+    Args:
+        examples: all rows.
+        splitter: the windows.
+        rule: the recipe of the ensemble, the same in every window.
+        features: the feature set.
+        interval_ms: length of a bar.
+        track: passes the folds through, so that a caller can show progress.
+
+    Raises:
+        LearningError: a window cannot be trained; the message names it.
+        LeakageError: a training label reaches its test.
+    """
+    folds = tuple(splitter.split(examples.labels))
+    check_folds(folds, examples.labels, splitter.embargo_hours)
+    tested: list[pd.DataFrame] = []
+    train_shares: dict[str, dict[str, float]] = {}
+    ensemble: ProductionEnsemble | None = None
+    for fold in track(folds):
+        ensemble, prior = _train(fold, examples, rule, features, interval_ms)
+        train_shares[fold.name] = dict(zip(CLASS_NAMES, prior.tolist(), strict=True))
+        tested.append(_predict(fold, examples, ensemble, prior, interval_ms))
+    if ensemble is None or len(tested) != len(folds):
+        raise LearningError(f"training: {len(tested)} of {len(folds)} windows were passed through; pass all of them")
+    return WalkForwardResult(folds, pd.concat(tested, ignore_index=True), train_shares, ensemble)
+
+
+def _train(
+    fold: Fold, examples: Examples, rule: EnsembleRule, features: FeatureManager, interval_ms: int
+) -> tuple[ProductionEnsemble, FloatArray]:
+    labels = examples.labels.iloc[fold.train]
+    weights = label_uniqueness(labels, interval_ms)
+    try:
+        ensemble = ProductionEnsemble(rule, features).fit(examples.features.iloc[fold.train], labels, weights)
+    except LearningError as error:
+        raise LearningError(f"window {fold.name}: {error}") from error
+    return ensemble, class_shares(labels["label"].to_numpy(dtype=np.int8), weights)
+
+
+def _predict(
+    fold: Fold, examples: Examples, ensemble: ProductionEnsemble, prior: FloatArray, interval_ms: int
+) -> pd.DataFrame:
+    rows, labels = examples.features.iloc[fold.test], examples.labels.iloc[fold.test]
+    by_model = ensemble.predict_by_model(rows)
+    columns: dict[str, Any] = {"timestamp": labels["timestamp"].array, "window": fold.name}
+    columns |= _columns("p", ensemble.predict_proba(rows))
+    for name, probabilities in by_model.items():
+        columns |= _columns(name, probabilities)
+    columns |= {f"prior_{name}": share for name, share in zip(CLASS_NAMES, prior, strict=True)}
+    columns |= {"label": labels["label"].to_numpy(), "weight": label_uniqueness(labels, interval_ms)}
+    return pd.DataFrame(columns)
+
+
+def _columns(prefix: str, probabilities: FloatArray) -> dict[str, FloatArray]:
+    return {f"{prefix}_{name}": probabilities[:, at] for at, name in enumerate(CLASS_NAMES)}
+
+
+def score_windows(result: WalkForwardResult) -> dict[str, dict[str, Any]]:
+    """Return the scores of every window: the calibrated ensemble, the prior and each model's raw probabilities.
+
+    Returns:
+        By window: ``rows``, ``train_rows``, ``metrics``, ``prior``, ``models``, ``class_shares`` of train and test.
+    """
+    scores = {}
+    for fold in result.folds:
+        tested = result.predictions[result.predictions["window"] == fold.name]
+        scores[fold.name] = _scores(tested, result) | {"train_rows": int(fold.train.size)}
+        scores[fold.name]["class_shares"]["train"] = result.train_shares[fold.name]
+    return scores
+
+
+def score_folds(result: WalkForwardResult) -> dict[str, Any]:
+    """Return the scores over all folds together, without the final window, and their reliability curves."""
+    tested = _folds_only(result)
+    return _scores(tested, result)
+
+
+def fold_reliability(result: WalkForwardResult) -> dict[str, list[dict[str, float]]]:
+    """Return the reliability curves of the calibrated ensemble over all folds together."""
+    tested = _folds_only(result)
+    return reliability(_classes(tested), _probabilities(tested, "p"), tested["weight"].to_numpy())
+
+
+def _folds_only(result: WalkForwardResult) -> pd.DataFrame:
+    return result.predictions[result.predictions["window"] != FINAL_WINDOW]
+
+
+def _scores(tested: pd.DataFrame, result: WalkForwardResult) -> dict[str, Any]:
+    classes, weights = _classes(tested), tested["weight"].to_numpy()
+    shares = np.bincount(classes, weights, len(CLASS_NAMES)) / weights.sum()
+    return {
+        "rows": len(tested),
+        "metrics": score(classes, _probabilities(tested, "p"), weights),
+        "prior": score(classes, _probabilities(tested, "prior"), weights),
+        "models": {name: score(classes, _probabilities(tested, name), weights) for name in result.final_model.models},
+        "class_shares": {"test": dict(zip(CLASS_NAMES, shares.tolist(), strict=True))},
+    }
+
+
+def _classes(tested: pd.DataFrame) -> Any:
+    return tested["label"].to_numpy(dtype=np.int8)
+
+
+def _probabilities(tested: pd.DataFrame, prefix: str) -> FloatArray:
+    probabilities = tested[[f"{prefix}_{name}" for name in CLASS_NAMES]].to_numpy(dtype=np.float64)
+    total: FloatArray = probabilities.sum(axis=1, keepdims=True)
+    return probabilities / total

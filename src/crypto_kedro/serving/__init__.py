@@ -1,0 +1,1 @@
+"""The model bundle that production loads: trees without their training libraries, verified before use."""

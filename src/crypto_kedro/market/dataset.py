@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 
-from crypto_kedro.errors import ConfigurationError, CryptoKedroError, DataError
+from crypto_kedro.errors import ConfigurationError, DataError
 from crypto_kedro.market.bars import MINUTE_MS
 from crypto_kedro.market.bitbank_candles import PUBLIC_URL, BitbankCandles
 from crypto_kedro.market.candle_files import read_candle_files
@@ -19,10 +19,6 @@ from crypto_kedro.market.moments import parse_day
 from crypto_kedro.market.partitions import MonthlyPartitions
 from crypto_kedro.market.structure import assemble
 from crypto_kedro.market.synthetic import DEFAULT_START, synthetic_candles
-
-
-class CandleDatasetError(DataError, DatasetError):
-    """Candles cannot be loaded; also a ``DatasetError``, so that Kedro hands the sentence on as it is."""
 
 
 class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
@@ -67,23 +63,21 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
         """Return the candles.
 
         Raises:
-            CandleDatasetError: a setting is wrong, or the candles are damaged or cannot be had.
+            DatasetError: Kedro's, caused by a ConfigurationError (a setting is wrong) or a DataError (the candles are
+                damaged or cannot be had).
         """
         loaders = {
             DataSource.SYNTHETIC: self._load_synthetic,
             DataSource.FILE: self._load_files,
             DataSource.BITBANK: self._load_bitbank,
         }
-        try:
-            if self._source not in loaders:
-                raise ConfigurationError(f"data.source is {self._source!r}; choose one of {', '.join(loaders)}")
-            return loaders[DataSource(self._source)]()
-        except CryptoKedroError as error:
-            raise CandleDatasetError(str(error)) from error
+        if self._source not in loaders:
+            raise ConfigurationError(f"data.source is {self._source!r}; choose one of {', '.join(loaders)}")
+        return loaders[DataSource(self._source)]()
 
     def save(self, data: NoReturn) -> None:
         """Refuse: candles are only read."""
-        raise CandleDatasetError(f"candles are read-only, a {type(data).__name__} was not saved; use another dataset")
+        raise DataError(f"candles are read-only, a {type(data).__name__} was not saved; use another dataset")
 
     def _describe(self) -> dict[str, Any]:
         return {"source": self._source, "pair": self._pair, "path": self._path, "start": self._start, "end": self._end}

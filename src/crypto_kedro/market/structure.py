@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api import types
 
 from crypto_kedro.errors import DataError
@@ -41,17 +43,20 @@ def assemble(raw: Sequence[tuple[str, pd.DataFrame]]) -> tuple[pd.DataFrame, tup
 
     Args:
         raw: location and frame of each part, at least one; a frame needs the columns timestamp (UTC), open, high,
-            low, close and volume, others are left out.
+            low, close and volume. Rows with a positive ``gap_minutes`` are bars that stand for a halt in our own
+            1-minute bars; they are no candles and left out. Other columns are left out.
 
     Returns:
-        Candles with ``timestamp`` as ``datetime64[ms, UTC]`` and float64 values, the index counting from 0; the parts.
+        Candles with ``timestamp`` as ``datetime64[ms, UTC]`` and float64 values, the index counting all rows from 0;
+        the parts.
 
     Raises:
         DataError: a part lacks a column, or a column holds a wrong type, time zone or resolution.
     """
     parts = tuple(Part(location, len(frame)) for location, frame in raw)
     frame = pd.concat([_typed(frame, location) for location, frame in raw], ignore_index=True)
-    return frame, parts
+    stands_for_halt = np.concatenate([_stands_for_halt(frame) for _, frame in raw])
+    return frame[~stands_for_halt], parts
 
 
 def _typed(frame: pd.DataFrame, location: str) -> pd.DataFrame:
@@ -65,6 +70,12 @@ def _typed(frame: pd.DataFrame, location: str) -> pd.DataFrame:
         raise DataError(f"{location}: there are no candles in it; supply or remove it")
     values = {column: _numbers(frame[column], location) for column in CANDLE_COLUMNS[1:]}
     return pd.DataFrame({"timestamp": _milliseconds_utc(frame["timestamp"], location), **values})
+
+
+def _stands_for_halt(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    if "gap_minutes" not in frame.columns:
+        return np.zeros(len(frame), dtype=np.bool_)
+    return np.asarray(frame["gap_minutes"] > 0)
 
 
 def _numbers(column: pd.Series, location: str) -> pd.Series:

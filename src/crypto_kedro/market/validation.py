@@ -40,8 +40,8 @@ def validate_candles(frame: pd.DataFrame, parts: Sequence[Part], now_ms: int) ->
         now_ms: when the candles were read, Unix milliseconds UTC.
 
     Raises:
-        DataError: no closed candle is there, or a row breaks a rule; the message names the location, the row (counted
-            from 1 within its part) and the rule.
+        DataError: no closed candle is there, the candles are longer than a minute, or a row breaks a rule; the message
+            names the location, the row (counted from 1 within its part) and the rule.
     """
     distinct = frame.drop_duplicates()
     forming_open = now_ms - now_ms % MINUTE_MS
@@ -52,6 +52,7 @@ def validate_candles(frame: pd.DataFrame, parts: Sequence[Part], now_ms: int) ->
         candle_schema(now_ms).validate(closed, lazy=True)
     except SchemaErrors as error:
         raise DataError(_first_failure(error.failure_cases, closed, parts)) from error
+    _require_minutes(closed, parts)
     return ValidatedCandles(
         closed.reset_index(drop=True),
         duplicates_removed=len(frame) - len(distinct),
@@ -59,8 +60,20 @@ def validate_candles(frame: pd.DataFrame, parts: Sequence[Part], now_ms: int) ->
     )
 
 
+def _require_minutes(candles: pd.DataFrame, parts: Sequence[Part]) -> None:
+    # Coarser candles would pass every rule of a row, and the minutes between them for halts.
+    usual_step = float(np.median(np.diff(open_times(candles)))) if len(candles) > 1 else MINUTE_MS
+    if usual_step > MINUTE_MS:
+        raise DataError(
+            f"{all_locations(parts)}: rows are usually {usual_step / MINUTE_MS:g} minutes apart; "
+            "supply candles of 1 minute"
+        )
+
+
 def _first_failure(failures: pd.DataFrame, candles: pd.DataFrame, parts: Sequence[Part]) -> str:
-    first = failures.iloc[int(failures["index"].to_numpy(dtype=np.int64).argmin())]
+    # A wrong value often breaks a rule between columns as well; "Column" sorts before "DataFrameSchema".
+    ordered = failures.astype({"index": np.int64}).sort_values(["index", "schema_context"], kind="stable")
+    first = ordered.iloc[0]
     row, rule = int(first["index"]), str(first["check"])
     others = int(failures.loc[failures["check"] == rule, "index"].nunique()) - 1
     also = f" (so in {others} more rows)" if others else ""

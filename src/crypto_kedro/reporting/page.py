@@ -23,9 +23,7 @@ _PLOT_STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#8a8f98",
     "axes.grid": True,
-    "axes.prop_cycle": cycler(
-        color=["#2f7fc1", "#d07a22", "#3f9a6b", "#a465b5", "#8a8f98"]
-    ),
+    "axes.prop_cycle": cycler(color=["#2f7fc1", "#d07a22", "#3f9a6b", "#a465b5", "#8a8f98"]),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
@@ -133,22 +131,16 @@ def figure_html(figure: Figure, *, alt: str, caption: str = "") -> Markup:
     view_box = re.search(r'viewBox="([^"]+)"', svg)
     if view_box is None:
         raise ValueError("matplotlib wrote an SVG without a viewBox")
-    body = re.sub(
-        r"<metadata>.*?</metadata>", "", svg[svg.index(">") + 1 :], flags=re.DOTALL
-    )
+    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index(">") + 1 :], flags=re.DOTALL)
     # Matplotlib numbers its groups anew in every figure; several figures share one page, where ids are unique.
     body = re.sub(r'<g id="[^"]*"', "<g", body).replace(_INK, "currentColor")
-    note = (
-        Markup("<figcaption>{}</figcaption>").format(caption) if caption else Markup()
-    )
+    note = Markup("<figcaption>{}</figcaption>").format(caption) if caption else Markup()
     return Markup(
         '<figure><div class="scroll" tabindex="0"><svg role="img" aria-label="{}" viewBox="{}">{}</div>{}</figure>'
     ).format(alt, view_box[1], Markup(body.rstrip()), note)
 
 
-def table_html(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str
-) -> Markup:
+def table_html(columns: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str) -> Markup:
     """Return a table whose first column heads its rows.
 
     Args:
@@ -162,20 +154,13 @@ def table_html(
     body = [list(row) for row in rows]
     for number, row in enumerate(body):
         if len(row) != len(columns):
-            raise ValueError(
-                f"table {caption!r}: row {number} has {len(row)} cells for {len(columns)} columns"
-            )
-    numeric = [
-        bool(body) and all(_is_figure(row[column]) for row in body)
-        for column in range(len(columns))
-    ]
+            raise ValueError(f"table {caption!r}: row {number} has {len(row)} cells for {len(columns)} columns")
+    numeric = [bool(body) and all(_is_figure(row[column]) for row in body) for column in range(len(columns))]
     head = Markup().join(
         Markup('<th scope="col"{}>{}</th>').format(_align(right), name)
         for name, right in zip(columns, numeric, strict=True)
     )
-    lines = Markup().join(
-        Markup("<tr>{}</tr>").format(_row_html(row, numeric)) for row in body
-    )
+    lines = Markup().join(Markup("<tr>{}</tr>").format(_row_html(row, numeric)) for row in body)
     return Markup(
         '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table><caption>{}</caption>'
         "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
@@ -185,8 +170,7 @@ def table_html(
 def facts_html(facts: Mapping[str, object]) -> Markup:
     """Return name and value pairs as a definition list."""
     pairs = (
-        Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, cell_text(value))
-        for name, value in facts.items()
+        Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, cell_text(value)) for name, value in facts.items()
     )
     return Markup('<dl class="facts">{}</dl>').format(Markup().join(pairs))
 
@@ -194,9 +178,7 @@ def facts_html(facts: Mapping[str, object]) -> Markup:
 def tiles_html(tiles: Sequence[tuple[str, object, str]]) -> Markup:
     """Return a row of key figures, each a (name, value, remark) triple."""
     cells = (
-        Markup(
-            '<div class="tile"><dt>{}</dt><dd>{}<small>{}</small></dd></div>'
-        ).format(name, cell_text(value), remark)
+        Markup('<div class="tile"><dt>{}</dt><dd>{}<small>{}</small></dd></div>').format(name, cell_text(value), remark)
         for name, value, remark in tiles
     )
     return Markup('<dl class="tiles">{}</dl>').format(Markup().join(cells))
@@ -234,11 +216,7 @@ def _is_figure(value: object) -> bool:
     if isinstance(value, Markup):
         return False
     if isinstance(value, str):
-        return (
-            re.match(r"[-+\u2212]?\d", value) is not None
-            and len(value) < 24
-            and not re.match(r"\d{4}-\d", value)
-        )
+        return re.match(r"[-+\u2212]?\d", value) is not None and len(value) < 24 and not re.match(r"\d{4}-\d", value)
     return value is None or (isinstance(value, Real) and not isinstance(value, bool))
 
 
@@ -247,9 +225,7 @@ def _align(right: bool) -> Markup:
 
 
 def _row_html(row: Sequence[object], numeric: Sequence[bool]) -> Markup:
-    first = Markup('<th scope="row"{}>{}</th>').format(
-        _align(numeric[0]), cell_text(row[0])
-    )
+    first = Markup('<th scope="row"{}>{}</th>').format(_align(numeric[0]), cell_text(row[0]))
     rest = (
         Markup("<td{}>{}</td>").format(_align(right), cell_text(value))
         for value, right in zip(row[1:], numeric[1:], strict=True)

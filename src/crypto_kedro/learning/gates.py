@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-SYNTHETIC = "synthetic"
+from crypto_kedro.market.candle_set import DataSource
 
 
 class GateVerdict(StrEnum):
@@ -114,11 +114,11 @@ def gate_record(results: Sequence[GateResult]) -> dict[str, Any]:
 def real_data(evidence: Evidence, limits: GateLimits) -> GateResult:
     """The candles come from a market, not from the generator."""
     source = evidence.data_source
-    threshold = "any source" if limits.allow_synthetic else f"not {SYNTHETIC}"
+    threshold = "any source" if limits.allow_synthetic else f"not {DataSource.SYNTHETIC}"
     if not source:
         return _unmeasured("real_data", threshold, "the lineage does not say where the candles come from")
-    passed = source != SYNTHETIC or limits.allow_synthetic
-    if source != SYNTHETIC:
+    passed = source != DataSource.SYNTHETIC or limits.allow_synthetic
+    if source != DataSource.SYNTHETIC:
         explanation = f"The candles come from the source {source!r}."
     elif passed:
         explanation = "The candles are synthetic, which gates.allow_synthetic permits for a demonstration."

@@ -107,11 +107,29 @@ def bootstrap_interval(
     offsets = drawn + len(sums) * np.arange(len(drawn))[:, None]
     times = np.bincount(offsets.ravel(), minlength=drawn.shape[0] * len(sums)).reshape(len(drawn), len(sums))
     values = statistic(times @ sums)
-    if not np.all(np.isfinite(values)):
+    return _percentiles(values, resampling) if np.all(np.isfinite(values)) else None
+
+
+def reweighted_interval(
+    metric: Callable[[FloatArray], float], weight: FloatArray, block: IntArray, resampling: Resampling
+) -> Interval | None:
+    """Return the percentile interval of a metric that takes row weights, for metrics that are no function of sums.
+
+    Args:
+        metric: value for row weights of shape (n,).
+        weight: shape (n,), as used for the point estimate.
+        block: block of time of each row, shape (n,).
+        resampling: how the blocks are drawn; the metric is computed once a replication.
+
+    Returns:
+        The interval, or None if there is only one block.
+    """
+    blocks, row_block = np.unique(block, return_inverse=True)
+    if len(blocks) < 2:
         return None
-    tail = (1 - resampling.level) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return Interval(float(low), float(high), resampling.level)
+    drawn = stationary_bootstrap(len(blocks), resampling)
+    values = [metric(weight * np.bincount(series, minlength=len(blocks))[row_block]) for series in drawn]
+    return _percentiles(np.array(values), resampling)
 
 
 def block_sums(contributions: FloatArray, block: IntArray) -> FloatArray:
@@ -177,6 +195,12 @@ def profit_interval(daily_returns: FloatArray, resampling: Resampling) -> Interv
     )
 
 
+def _percentiles(values: FloatArray, resampling: Resampling) -> Interval:
+    tail = (1 - resampling.level) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return Interval(float(low), float(high), resampling.level)
+
+
 def _macro_f1(confusion: FloatArray) -> FloatArray:
     """Mean F1 over the classes, shape (m,), of flattened (true, predicted) matrices; a class never seen scores 0."""
     matrix = confusion.reshape(-1, CLASSES, CLASSES)
@@ -196,6 +220,8 @@ def _mcc(confusion: FloatArray) -> FloatArray:
     true, predicted = matrix.sum(axis=2), matrix.sum(axis=1)
     hits = np.trace(matrix, axis1=1, axis2=2)
     covariance = hits * total - np.sum(true * predicted, axis=1)
-    spread = np.sqrt((total**2 - np.sum(true**2, axis=1)) * (total**2 - np.sum(predicted**2, axis=1)))
+    spread_squared = (total**2 - np.sum(true**2, axis=1)) * (total**2 - np.sum(predicted**2, axis=1))
+    # Rounding leaves a constant prediction slightly off zero, on either side.
+    spread = np.sqrt(np.where(spread_squared > 1e-12 * total**4, spread_squared, 0.0))
     correlation: FloatArray = np.divide(covariance, spread, out=np.zeros_like(total), where=spread > 0)
     return correlation

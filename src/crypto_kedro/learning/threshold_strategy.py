@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from crypto_kedro.errors import LearningError
 from crypto_kedro.learning.intervals import Interval, wilson_interval
+from crypto_kedro.learning.labels import milliseconds
 from crypto_kedro.market.bars import DAY_MS, Bars, FloatArray, IntArray
 from crypto_kedro.market.costs import CostSchedule
 from crypto_kedro.market.frame import open_times, timestamps
@@ -106,9 +107,12 @@ def find_opportunities(
         costs: the schedule with which the labels were made.
 
     Raises:
-        LearningError: a prediction has no label, predictions repeat or are out of order, or a trade loses everything.
+        LearningError: there is no prediction, they repeat or are out of order, one has no label, or a trade loses
+            everything.
     """
     signal_ms = open_times(predictions)
+    if signal_ms.size == 0:
+        raise LearningError("out-of-sample predictions: there are none; run training again")
     if np.any(np.diff(signal_ms) <= 0):
         raise LearningError("out-of-sample predictions: the timestamps repeat or are out of order; run training again")
     at = pd.Index(open_times(labels)).get_indexer(pd.Index(signal_ms))
@@ -119,7 +123,7 @@ def find_opportunities(
     net_return = matched[["short_return", "long_return"]].to_numpy(dtype=np.float64)
     if np.any(net_return <= -1):
         raise LearningError("labels: a trade loses its whole notional; tighten labels.stop_loss_atr")
-    exit_ms = np.column_stack([_milliseconds(matched["short_exit"]), _milliseconds(matched["long_exit"])])
+    exit_ms = np.column_stack([milliseconds(matched["short_exit"]), milliseconds(matched["long_exit"])])
     entry_ms = signal_ms + bar_ms
     return Opportunities(
         window=predictions["window"].to_numpy(dtype=object),
@@ -250,7 +254,3 @@ def max_drawdown(equity: FloatArray) -> float:
     """Return the largest fall from a peak (the starting capital of 1 included), as a fraction of the peak."""
     peak = np.maximum(1.0, np.maximum.accumulate(equity))
     return float(np.max(1.0 - equity / peak))
-
-
-def _milliseconds(moments: "pd.Series[pd.Timestamp]") -> IntArray:
-    return pd.DatetimeIndex(moments).as_unit("ms").asi8

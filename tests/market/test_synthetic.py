@@ -113,10 +113,10 @@ def test_given_half_a_year_when_measured_then_volatility_follows_the_hour_in_jap
 
 
 def test_given_volatile_minutes_when_compared_then_volume_rises_with_the_range(noise: SyntheticMarket) -> None:
-    candles = noise.candles[noise.candles["volume"] > 0]
+    candles = noise.candles[noise.candles["high"] > noise.candles["low"]]
     spread = np.log(candles["high"] / candles["low"])
 
-    assert np.corrcoef(np.log(candles["volume"]), spread)[0, 1] > 0.4
+    assert np.corrcoef(np.log(candles["volume"]), np.log(spread))[0, 1] > 0.4
 
 
 @pytest.mark.parametrize("lag", [1, 2, 4, 16, 48])

@@ -109,7 +109,8 @@ def _gap_section(quality: Mapping[str, Any], manifest: Mapping[str, Any]) -> Sec
         alt=f"Calendar of missing minutes; {len(missing)} days have some, the most are {missing[worst]} on {worst}.",
         caption="Missing minutes of each UTC day; a pale day has none.",
     )
-    lead = f"{quality['gaps_not_crossed']} of {len(gaps)} halts last longer than {limit} minutes; no label or window crosses them."
+    long_gaps = quality["gaps_not_crossed"]
+    lead = f"{long_gaps} of {len(gaps)} halts last longer than {limit} minutes; no label or window crosses them."
     return Section("Trading halts", join_html(picture, table), lead)
 
 

@@ -159,6 +159,18 @@ def test_given_a_day_that_ended_a_moment_ago_when_updated_then_it_does_not_count
     assert server.counts()[FIRST] == 1
 
 
+def test_given_a_past_day_whose_answer_was_cut_short_when_updated_again_then_it_is_fetched_anew(
+    server: BitbankServer, trader: Trader
+) -> None:
+    server.scripts[FIRST] = [candles_answer(FIRST, 700), candles_answer(FIRST)]
+
+    cut_short, whole = trader.update(last=FIRST), trader.update(last=FIRST)
+    trader.update(last=FIRST)
+
+    assert (len(cut_short), len(whole)) == (700, 1_440)
+    assert server.counts()[FIRST] == 2
+
+
 def test_given_an_end_in_the_future_when_updated_then_days_up_to_today_are_asked_for(
     server: BitbankServer, trader: Trader
 ) -> None:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from bitbank_server import BitbankServer
+from bitbank_server import BitbankServer, error
 from candle_frames import START, candle_frame
 from kedro.io import DataCatalog, DatasetError
 
@@ -76,6 +76,16 @@ def test_given_bitbank_when_loaded_then_days_are_fetched_and_kept_for_the_next_t
     assert (tmp_path / "btc_jpy" / "1min" / "2024-02.parquet").is_file()
 
 
+def test_given_bitbank_without_a_closed_candle_yet_when_loaded_then_the_error_says_to_begin_earlier(
+    server: BitbankServer, tmp_path: Path
+) -> None:
+    today = datetime.now(UTC).date()
+    server.scripts = {today + timedelta(days=k): [error(10000, 404)] for k in range(2)}
+
+    with pytest.raises(DatasetError, match=r"no closed candle from .* on yet; set data\.start earlier"):
+        load(source="bitbank", start=today.isoformat(), base_url=server.url, filepath=str(tmp_path))
+
+
 def test_given_a_parquet_file_of_synthetic_bars_when_loaded_as_file_then_it_is_still_synthetic(tmp_path: Path) -> None:
     mark_source(candle_frame(), DataSource.SYNTHETIC).to_parquet(tmp_path / "1.parquet")
     candle_frame(10, START + pd.Timedelta("10min")).to_parquet(tmp_path / "2.parquet")
@@ -83,11 +93,11 @@ def test_given_a_parquet_file_of_synthetic_bars_when_loaded_as_file_then_it_is_s
     assert load(source="file", path=str(tmp_path)).source is DataSource.SYNTHETIC
 
 
-def own_cause(error: BaseException | None) -> CryptoKedroError:
-    while not isinstance(error, CryptoKedroError):
-        assert error is not None
-        error = error.__cause__
-    return error
+def own_cause(raised: BaseException | None) -> CryptoKedroError:
+    while not isinstance(raised, CryptoKedroError):
+        assert raised is not None
+        raised = raised.__cause__
+    return raised
 
 
 @pytest.mark.parametrize(

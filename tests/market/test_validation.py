@@ -183,8 +183,8 @@ def test_given_whole_numbers_when_validated_then_they_become_floats() -> None:
 def test_given_candles_of_fifteen_minutes_when_validated_then_they_are_not_taken_for_minutes_with_halts() -> None:
     frame = candle_frame(150)[::15].reset_index(drop=True)
 
-    with pytest.raises(DataError, match=r"^a\.csv: rows are usually 15 minutes apart; supply candles of 1 minute"):
-        validate(frame)
+    with pytest.raises(DataError, match=r"^a\.csv to b\.csv: rows are usually 15 minutes apart; supply candles of 1"):
+        validate_candles(*assemble([("a.csv", frame[:5]), ("b.csv", frame[5:])]), LATER)
 
 
 @given(

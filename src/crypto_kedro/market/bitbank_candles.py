@@ -95,6 +95,8 @@ class BitbankCandles:
     def update(self, days: list[date]) -> Download:
         """Fetch and store each of the days that is not complete on disk; each day is stored before the next request.
 
+        A day is complete when it is over and its first and last minute are there.
+
         Raises:
             DataError: the exchange has no candles of a past day, or three tries failed; what was stored stays.
         """
@@ -127,7 +129,7 @@ class BitbankCandles:
         # Candles of a minute that began after the request are as unfinished as the one that was forming then.
         known = frame[open_times(frame) <= forming_open]
         valid = validate_candles(known, parts, requested_at_ms)
-        self._partitions.store_day(day, valid.candles, complete=over)
+        self._partitions.store_day(day, valid.candles, complete=over and _spans(valid.candles, day))
         return valid.duplicates_removed, valid.forming_dropped + len(frame) - len(known)
 
     def _fetch(self, day: date) -> pd.DataFrame | None:
@@ -155,6 +157,13 @@ class BitbankCandles:
 
     def _url(self, day: date) -> str:
         return f"{self._base_url}/{self._pair}/candlestick/{_CANDLE_TYPE}/{day:%Y%m%d}"
+
+
+def _spans(candles: pd.DataFrame, day: date) -> bool:
+    """Tell whether a day's first and last minute are there; without them its answer may have been cut short."""
+    open_time = open_times(candles)
+    first, last = day_start_ms(day), day_start_ms(day) + DAY_MS - MINUTE_MS
+    return bool(open_time[0] == first and open_time[-1] == last)
 
 
 def _error_code(body: str | None) -> int | None:

@@ -5,9 +5,11 @@ Rows are weighted by the uniqueness of their labels: overlapping labels tell the
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
-from sklearn.metrics import f1_score, matthews_corrcoef
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
 
 from crypto_kedro.learning.models import ClassArray
 from crypto_kedro.market.bars import FloatArray
@@ -15,6 +17,7 @@ from crypto_kedro.serving.probability import CLASS_NAMES
 
 CALIBRATION_BINS = 10
 _LEAST_PROBABILITY = 1e-15
+_NO_VARIANCE = 1e-12
 
 
 def log_loss(classes: ClassArray, probabilities: FloatArray, weights: FloatArray) -> float:
@@ -55,8 +58,16 @@ def macro_f1(classes: ClassArray, probabilities: FloatArray, weights: FloatArray
 
 
 def matthews_correlation(classes: ClassArray, probabilities: FloatArray, weights: FloatArray) -> float:
-    """Matthews correlation of the most probable class: -1 to 1, and 0 for a prediction that never changes."""
-    return float(matthews_corrcoef(classes, probabilities.argmax(axis=1), sample_weight=weights))
+    """Matthews correlation of the most probable class: -1 to 1, and 0 where the truth or the prediction never changes.
+
+    Source: Gorodkin, Comparing two K-category assignments by a K-category correlation coefficient (2004).
+    """
+    predicted, happened = _indicators(probabilities.argmax(axis=1)), _indicators(classes)
+    share = weights / weights.sum()
+    predicted_shares, happened_shares = share @ predicted, share @ happened
+    covariance = float(np.sum(share[:, np.newaxis] * predicted * happened) - predicted_shares @ happened_shares)
+    variances = (1.0 - float(np.sum(predicted_shares**2))) * (1.0 - float(np.sum(happened_shares**2)))
+    return covariance / np.sqrt(variances) if variances > _NO_VARIANCE else 0.0
 
 
 METRICS: Mapping[str, Callable[[ClassArray, FloatArray, FloatArray], float]] = MappingProxyType(
@@ -108,6 +119,6 @@ def _curve(predicted: FloatArray, happened: FloatArray, weights: FloatArray, bin
     ]
 
 
-def _indicators(classes: ClassArray) -> FloatArray:
+def _indicators(classes: NDArray[np.integer[Any]]) -> FloatArray:
     indicators: FloatArray = np.eye(len(CLASS_NAMES))[classes]
     return indicators

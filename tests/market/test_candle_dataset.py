@@ -93,6 +93,17 @@ def test_given_a_parquet_file_of_synthetic_bars_when_loaded_as_file_then_it_is_s
     assert load(source="file", path=str(tmp_path)).source is DataSource.SYNTHETIC
 
 
+def test_given_a_synthetic_month_among_the_downloads_when_loaded_then_the_whole_is_synthetic(
+    server: BitbankServer, tmp_path: Path
+) -> None:
+    settings = {"source": "bitbank", "start": "2024-01-31", "end": "2024-02-01", "base_url": server.url}
+    load(**settings, filepath=str(tmp_path))
+    month = tmp_path / "btc_jpy" / "1min" / "2024-02.parquet"
+    mark_source(pd.read_parquet(month), DataSource.SYNTHETIC).to_parquet(month)
+
+    assert load(**settings, filepath=str(tmp_path)).source is DataSource.SYNTHETIC
+
+
 def own_cause(raised: BaseException | None) -> CryptoKedroError:
     while not isinstance(raised, CryptoKedroError):
         assert raised is not None

@@ -1,7 +1,7 @@
 """The catalog entry behind which all sources of candles stand."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -99,8 +99,7 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
             raise ConfigurationError("data.path is not set; with data.source file it names a file or a folder")
         raw = read_candle_files(Path(self._path))
         frame, parts = assemble(raw)
-        made_up = any(part.attrs.get(SOURCE_ATTRIBUTE) == DataSource.SYNTHETIC for _, part in raw)
-        source = DataSource.SYNTHETIC if made_up else DataSource.FILE
+        source = _source_of(raw, DataSource.FILE)
         details: dict[str, str | int | float | None] = {"start": self._start, "end": self._end, "files": len(parts)}
         return CandleSet(self._chosen(frame), source, self._pair, self._path, parts, _now_ms(), details)
 
@@ -123,8 +122,9 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
             "duplicates_removed": download.duplicates_removed,
             "forming_bars_dropped": download.forming_dropped,
         }
-        frame = self._chosen(frame)
-        return CandleSet(frame, DataSource.BITBANK, self._pair, str(self._directory), parts, _now_ms(), details)
+        source = _source_of(stored, DataSource.BITBANK)
+        location = str(self._directory)
+        return CandleSet(self._chosen(frame), source, self._pair, location, parts, _now_ms(), details)
 
     def _chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self._start is not None:
@@ -133,6 +133,12 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
             after = parse_day(self._end, "data.end") + timedelta(days=1)
             frame = frame[frame["timestamp"] < pd.Timestamp(after, tz="UTC")]
         return frame
+
+
+def _source_of(raw: Sequence[tuple[str, pd.DataFrame]], claimed: DataSource) -> DataSource:
+    """Return the source that is claimed, unless one of the files says that it is synthetic."""
+    made_up = any(frame.attrs.get(SOURCE_ATTRIBUTE) == DataSource.SYNTHETIC for _, frame in raw)
+    return DataSource.SYNTHETIC if made_up else claimed
 
 
 def _now_ms() -> int:

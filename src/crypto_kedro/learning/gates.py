@@ -189,13 +189,10 @@ def calibrated(evidence: Evidence, limits: GateLimits) -> GateResult:
 
 def final_window_holds(evidence: Evidence, limits: GateLimits) -> GateResult:
     """The window that no choice was made on does not lose money."""
-    return _at_least(
-        "final_window_holds",
-        evidence.final_net_profit,
-        limits.min_final_net_profit,
-        "net profit in the final window, which no choice was made on",
-        "{:+.2%}",
-    )
+    name, limit = "final_window_holds", limits.min_final_net_profit
+    if evidence.final_net_profit is None:
+        return _unmeasured(name, f">= {limit:.2%}", "there was no trade in the final window")
+    return _at_least(name, evidence.final_net_profit, limit, "net profit in the final window", "{:.2%}")
 
 
 GATES: tuple[Gate, ...] = (
@@ -221,12 +218,12 @@ def _unmeasured(name: str, threshold: str, reason: str) -> GateResult:
 def _at_least(name: str, value: float | None, limit: float, meaning: str, form: str) -> GateResult:
     threshold = f">= {form.format(limit)}"
     if value is None:
-        return _unmeasured(name, threshold, f"no figure for: {meaning}")
+        return _unmeasured(name, threshold, "the evaluation holds no such figure")
     return GateResult(name, value, threshold, _verdict(value >= limit), f"{form.format(value)} {meaning}.")
 
 
 def _at_most(name: str, value: float | None, limit: float, meaning: str) -> GateResult:
     threshold = f"<= {limit:.2%}"
     if value is None:
-        return _unmeasured(name, threshold, f"no figure that {meaning}")
+        return _unmeasured(name, threshold, "the evaluation holds no such figure")
     return GateResult(name, value, threshold, _verdict(value <= limit), f"{value:.2%} {meaning}.")

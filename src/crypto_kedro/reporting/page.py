@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 NOT_MEASURED = "not measured"
+NOT_APPLICABLE = "\N{EN DASH}"
 
 _INK = "#000000"
 _PLOT_STYLE: Any = {
@@ -28,6 +29,7 @@ _PLOT_STYLE: Any = {
     "axes.spines.top": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 11,
+    "date.converter": "concise",
     "figure.constrained_layout.use": True,
     "figure.figsize": (8.4, 3.2),
     "font.size": 9.5,
@@ -92,7 +94,15 @@ def render_page(
     """Return a complete HTML document of the sections, in their order.
 
     The same arguments give the same bytes.
+
+    Raises:
+        ValueError: two sections would have the same anchor.
     """
+    anchors: set[str] = set()
+    for section in sections:
+        if section.anchor in anchors:
+            raise ValueError(f"page {title!r}: a second section is called {section.title!r}")
+        anchors.add(section.anchor)
     environment = Environment(
         loader=PackageLoader("crypto_kedro.reporting"),
         autoescape=True,
@@ -216,6 +226,8 @@ def _is_figure(value: object) -> bool:
     if isinstance(value, Markup):
         return False
     if isinstance(value, str):
+        if value == NOT_APPLICABLE:
+            return True
         return re.match(r"[-+\u2212]?\d", value) is not None and len(value) < 24 and not re.match(r"\d{4}-\d", value)
     return value is None or (isinstance(value, Real) and not isinstance(value, bool))
 

@@ -1,0 +1,278 @@
+"""The evaluation report: what was trained on what, how good it is, and whether that is more than luck."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from crypto_kedro.errors import LineageError
+from crypto_kedro.reporting.evaluation_figures import equity_and_drawdown, importance_bars, reliability_diagram
+from crypto_kedro.reporting.page import (
+    NOT_APPLICABLE,
+    Section,
+    Tone,
+    badge_html,
+    facts_html,
+    figure_html,
+    join_html,
+    paragraph_html,
+    render_page,
+    table_html,
+    tiles_html,
+)
+from crypto_kedro.reporting.verdict import state_verdict
+
+METRICS = {
+    "log_loss": ("Log-loss", "lower"),
+    "brier": ("Brier score", "lower"),
+    "ece": ("Expected calibration error", "lower"),
+    "macro_f1": ("Macro F1", "higher"),
+    "mcc": ("Matthews correlation", "higher"),
+}
+RANDOM_QUANTILES = {
+    "5th percentile": "net_profit_p05",
+    "median": "net_profit_p50",
+    "95th percentile": "net_profit_p95",
+}
+METHOD = (
+    "Every figure is out of sample: each window was predicted by a model whose training labels had all ended, with an "
+    "embargo, before the window began. The strategy enters at the open after a signal, holds until its stop, target or "
+    "time limit, never holds two positions, uses leverage 1 and pays fee, spread, slippage and margin interest. Random "
+    "traders make the same number of trades of the same sides in the same windows. Intervals come from a stationary "
+    "bootstrap of days, that of the hit rate from Wilson's formula."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluationRecords:
+    """What the report is made of; each is what the catalog holds under the same name.
+
+    Args:
+        evaluation: figures.
+        gate_results: verdicts.
+        equity: curves by bar.
+        training_report: importances and class shares of the models.
+        folds: table of the windows.
+        feature_manifest: lineage, the data's nested in it.
+        data_quality: what was found and done when the candles were validated.
+    """
+
+    evaluation: Mapping[str, Any]
+    gate_results: Mapping[str, Any]
+    equity: pd.DataFrame
+    training_report: Mapping[str, Any]
+    folds: pd.DataFrame
+    feature_manifest: Mapping[str, Any]
+    data_quality: Mapping[str, Any]
+
+
+def evaluation_html(records: EvaluationRecords) -> str:
+    """Return the report as one self-contained page.
+
+    Raises:
+        LineageError: a manifest does not say what the model rests on.
+    """
+    scores = records.evaluation["classification"]
+    sections = [
+        Section("Key figures", _key_figures(records.evaluation)),
+        Section("Gates", _gates(records.gate_results), "A model may become champion only if it passes all of them."),
+        Section("Profit and drawdown", _profit(records), "Leverage 1, profits reinvested, all costs paid."),
+        Section("Predictions", _predictions(scores), "The prior predicts the class shares of the training data."),
+        Section("Windows", _windows(records.evaluation["windows"]), "Each is predicted by a model trained before it."),
+        Section("Reliability", _reliability(scores), "A probability should come true as often as it says."),
+        Section("Importances", _importances(records.training_report), "Of the model trained for the final window."),
+        Section("Lineage", _lineage(records), "What was trained on what."),
+        Section("Data quality", _data_quality(records.data_quality)),
+        Section("Method", paragraph_html(METHOD)),
+    ]
+    return render_page(
+        "Evaluation of the BTC/JPY ensemble",
+        sections,
+        subtitle=f"Out of sample from {scores['first'][:10]} to {scores['last'][:10]} (UTC)",
+        verdict=state_verdict(records.evaluation, records.gate_results),
+    )
+
+
+def _key_figures(evaluation: Mapping[str, Any]) -> Markup:
+    trading, scores = evaluation["trading"], evaluation["classification"]
+    strategy, random = trading["strategy"], trading["baselines"]["random_entries"]
+    gain = scores["prior"]["log_loss"] - scores["model"]["log_loss"]
+    hits = strategy["hit_rate_interval"]
+    return tiles_html(
+        [
+            ("Net profit", _signed(strategy["net_profit"]), _range(strategy["net_profit_interval"], "{:+.1%}")),
+            ("Trades", strategy["trades"], f"in {trading['bars']:,} bars, {trading['days']:,} days"),
+            ("Hit rate", _percent(strategy["hit_rate"]), _range(hits, "{:.0%}")),
+            ("Random traders beaten", _percent(random["share_beaten"]), f"of {random['traders']:,}"),
+            ("Sharpe ratio", _ratio(strategy["sharpe"]), "annualised over 365 days"),
+            ("Largest drawdown", _percent(strategy["max_drawdown"]), "marked at every bar's close"),
+            ("Log-loss gain", f"{gain:+.4f}", _range(scores["intervals"]["log_loss_gain"], "{:+.4f}")),
+            ("Costs paid", _percent(strategy["costs_paid"]), "of the starting capital"),
+        ]
+    )
+
+
+def _gates(results: Mapping[str, Any]) -> Markup:
+    rows = [
+        [
+            gate["name"].replace("_", " "),
+            badge_html(gate["verdict"], Tone.GOOD if gate["verdict"] == "pass" else Tone.BAD),
+            gate["threshold"],
+            gate["explanation"],
+        ]
+        for gate in results["gates"]
+    ]
+    passed = len(rows) - len(results["failed"])
+    return table_html(["Gate", "Verdict", "Must be", "Found"], rows, caption=f"{passed} of {len(rows)} gates passed")
+
+
+def _profit(records: EvaluationRecords) -> Markup:
+    trading = records.evaluation["trading"]
+    strategy, baselines = trading["strategy"], trading["baselines"]
+    random = baselines["random_entries"]
+    rows: list[list[object]] = [
+        ["Threshold strategy", *_trader(strategy), strategy["trades"], _percent(strategy["exposure"])],
+        ["Always flat", *_trader(baselines["always_flat"]), 0, _percent(0.0)],
+        ["Buy and hold", *_trader(baselines["buy_and_hold"]), 1, _percent(1.0)],
+    ]
+    for name, key in RANDOM_QUANTILES.items():
+        drawn = [_signed(random[key]), NOT_APPLICABLE, NOT_APPLICABLE, f"{random['mean_trades']:,.0f}", NOT_APPLICABLE]
+        rows.append([f"Random entries, {name}", *drawn])
+    columns = ["Trader", "Net profit", "Sharpe ratio", "Largest drawdown", "Trades", "Time in the market"]
+    figure = figure_html(
+        equity_and_drawdown(records.equity),
+        alt=f"Profit of the strategy over time, ending at {strategy['net_profit']:+.1%}, with its drawdown below",
+        caption="Daily closes. Random traders are shown with the trades that they have closed.",
+    )
+    return join_html(figure, table_html(columns, rows, caption="The strategy beside its baselines"))
+
+
+def _trader(result: Mapping[str, Any]) -> list[object]:
+    return [_signed(result["net_profit"]), _ratio(result["sharpe"]), _percent(result["max_drawdown"])]
+
+
+def _predictions(scores: Mapping[str, Any]) -> Markup:
+    rows = [
+        [
+            f"{name} ({better} is better)",
+            f"{scores['model'][metric]:.4f}",
+            _range(scores["intervals"][metric], "{:.4f}", label=False),
+            f"{scores['prior'][metric]:.4f}",
+        ]
+        for metric, (name, better) in METRICS.items()
+    ]
+    level = next((interval["level"] for interval in scores["intervals"].values() if interval), None)
+    heading = "Interval" if level is None else f"{level:.0%} interval"
+    caption = f"{scores['predictions']:,} predictions, weighted by the uniqueness of their labels"
+    return table_html(["Metric", "Model", heading, "Prior"], rows, caption=caption)
+
+
+def _windows(windows: Mapping[str, Mapping[str, Any]]) -> Markup:
+    rows = [
+        [
+            name,
+            f"{window['first'][:10]} to {window['last'][:10]}",
+            window["rows"],
+            f"{window['log_loss']:.4f}",
+            f"{window['prior_log_loss']:.4f}",
+            f"{window['mcc']:+.3f}",
+            window["trades"],
+            _signed(window["net_profit"]),
+        ]
+        for name, window in windows.items()
+    ]
+    columns = ["Window", "Days (UTC)", "Bars", "Log-loss", "Prior's", "Matthews", "Trades", "Net profit"]
+    return table_html(columns, rows, caption="The final window was not looked at while anything was chosen")
+
+
+def _reliability(scores: Mapping[str, Any]) -> Markup:
+    return figure_html(
+        reliability_diagram(scores["reliability"]),
+        alt="Observed share against predicted probability for short, flat and long, beside the diagonal",
+        caption="Bins of equal weight; the dashed diagonal is perfect calibration.",
+    )
+
+
+def _importances(training_report: Mapping[str, Any]) -> Markup:
+    importances = training_report["importances"]
+    features = next(iter(importances.values()))
+    best = max(features, key=lambda name: sum(model[name] / sum(model.values()) for model in importances.values()))
+    return figure_html(
+        importance_bars(importances),
+        alt=f"Share of importance of {len(features)} features in each model; the most important is {best}",
+        caption="An importance says what a model used, not that it was right to.",
+    )
+
+
+def _lineage(records: EvaluationRecords) -> Markup:
+    features = records.feature_manifest
+    data = features.get("data", {})
+    facts = {
+        "Source of the candles": _link(data, "source"),
+        "Location": data.get("location", "not stated"),
+        "Hash of the candles": _link(data, "sha256"),
+        "Candles": _link(data, "rows"),
+        "From": _link(data, "first"),
+        "To": _link(data, "last"),
+        "Feature set": _link(features, "feature_set"),
+        "Hash of the feature set": _link(features, "hash"),
+        "Confidence threshold": records.evaluation["trading"]["confidence_threshold"],
+    }
+    folds = table_html(
+        [str(column).replace("_", " ") for column in records.folds.columns],
+        [[_plain(value) for value in row] for row in records.folds.itertuples(index=False)],
+        caption="Training and test windows",
+    )
+    return join_html(facts_html(facts), folds)
+
+
+def _data_quality(quality: Mapping[str, Any]) -> Markup:
+    price = quality["price_jpy"]
+    return facts_html(
+        {
+            "Candles read": quality["rows_read"],
+            "Identical duplicates removed": quality["duplicates_removed"],
+            "Forming bars dropped": quality["forming_bars_dropped"],
+            "Bars of 1 minute": quality["bars"],
+            "Trading halts": len(quality["gaps"]),
+            "Minutes filled in halts": quality["halt_minutes_filled"],
+            "Longest halt, minutes": quality["longest_gap_minutes"],
+            f"Halts above {quality['max_gap_minutes']} minutes, never crossed": quality["gaps_not_crossed"],
+            "Minutes without a trade": f"{quality['zero_volume']['share']:.1%}",
+            "Price, JPY": f"{price['lowest']:,.0f} to {price['highest']:,.0f}",
+        }
+    )
+
+
+def _link(manifest: Mapping[str, Any], key: str) -> object:
+    value = manifest.get(key)
+    if value is None or value == "":
+        raise LineageError(
+            f"evaluation report: the manifest does not hold {key!r}; run `kedro run` from the data pipeline on"
+        )
+    return value
+
+
+def _plain(value: object) -> object:
+    return value.strftime("%Y-%m-%d %H:%M") if isinstance(value, pd.Timestamp) else value
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{value:.1%}"
+
+
+def _signed(value: float | None) -> str | None:
+    return None if value is None else f"{value:+.2%}" if value else "0.00%"
+
+
+def _ratio(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"
+
+
+def _range(interval: Mapping[str, float] | None, form: str, *, label: bool = True) -> str:
+    if interval is None:
+        return "interval not measured"
+    span = f"{form.format(interval['low'])} to {form.format(interval['high'])}"
+    return f"{interval['level']:.0%} interval {span}" if label else span

@@ -1,0 +1,92 @@
+"""Nodes of the evaluation pipeline."""
+
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from crypto_kedro.learning.evaluation import TradingRule, combine, evidence_of, score_predictions, trade_predictions
+from crypto_kedro.learning.gates import GateLimits, gate_record, judge
+from crypto_kedro.learning.intervals import Resampling
+from crypto_kedro.market.frame import bars_from_frame
+from crypto_kedro.market.resample import DECISION_MS
+from crypto_kedro.parameters import CostParameters, EvaluationParameters, GateParameters, TrainingParameters
+from crypto_kedro.reporting.evaluation_figures import equity_plotly, reliability_plotly
+from crypto_kedro.reporting.evaluation_report import EvaluationRecords, evaluation_html
+
+
+def trade_out_of_sample(
+    oos_predictions: pd.DataFrame,
+    labels: pd.DataFrame,
+    bars_15m: pd.DataFrame,
+    evaluation: EvaluationParameters,
+    training: TrainingParameters,
+    costs: CostParameters,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Trade the predictions with the threshold strategy, beside its baselines.
+
+    Args:
+        oos_predictions: predictions of bars that the predicting model never saw.
+        labels: with the outcome of a trade after each bar.
+        bars_15m: decision bars.
+        evaluation: the group ``evaluation``.
+        training: the group ``training``, for its confidence threshold.
+        costs: the group ``costs``.
+
+    Returns:
+        Trades; equity and baselines by bar; figures.
+    """
+    rule = TradingRule(training.confidence_threshold, evaluation.random_traders, _resampling(evaluation))
+    run = trade_predictions(bars_from_frame(bars_15m, DECISION_MS), oos_predictions, labels, costs.schedule(), rule)
+    return run.trades, run.equity, run.results
+
+
+def score_out_of_sample(oos_predictions: pd.DataFrame, evaluation: EvaluationParameters) -> dict[str, Any]:
+    """Return the scores of the predictions beside the prior's, with intervals, in total and by window."""
+    return score_predictions(oos_predictions, _resampling(evaluation))
+
+
+def combine_figures(
+    trading_figures: dict[str, Any], scores: dict[str, Any], feature_manifest: dict[str, Any]
+) -> dict[str, Any]:
+    """Return all figures of the evaluation as one record."""
+    return combine(trading_figures, scores, feature_manifest)
+
+
+def apply_gates(evaluation: dict[str, Any], gates: GateParameters) -> dict[str, Any]:
+    """Return the verdict of every gate; the model may become champion only if ``passed`` is true."""
+    return gate_record(judge(evidence_of(evaluation), GateLimits(**gates.model_dump())))
+
+
+def draw_equity(equity: pd.DataFrame) -> go.Figure:
+    """Return the equity curve beside its baselines."""
+    return equity_plotly(equity)
+
+
+def draw_reliability(evaluation: dict[str, Any]) -> go.Figure:
+    """Return the reliability curves of the classes."""
+    return reliability_plotly(evaluation["classification"]["reliability"])
+
+
+def write_report(
+    evaluation: dict[str, Any],
+    gate_results: dict[str, Any],
+    equity: pd.DataFrame,
+    training_report: dict[str, Any],
+    folds: pd.DataFrame,
+    feature_manifest: dict[str, Any],
+    data_quality: dict[str, Any],
+) -> str:
+    """Return the evaluation report as an HTML page."""
+    return evaluation_html(
+        EvaluationRecords(evaluation, gate_results, equity, training_report, folds, feature_manifest, data_quality)
+    )
+
+
+def _resampling(evaluation: EvaluationParameters) -> Resampling:
+    return Resampling(
+        level=evaluation.confidence_level,
+        replications=evaluation.bootstrap_replications,
+        mean_block=evaluation.bootstrap_mean_days,
+        seed=evaluation.seed,
+    )

@@ -85,6 +85,16 @@ def test_given_fewer_values_than_the_period_when_computed_then_nothing_is_known(
     assert np.isnan(FUNCTIONS[name][0](np.ones(4), 5)).all()
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_given_a_value_that_is_not_a_number_when_computed_then_exactly_its_windows_are_unknown(name: str) -> None:
+    values = np.arange(20.0)
+    values[10] = np.nan
+
+    results = FUNCTIONS[name][0](values, 4)
+
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(results[3:])) + 3, [10, 11, 12, 13])
+
+
 def test_given_equal_values_when_ranked_then_the_rank_is_the_middle() -> None:
     assert rolling_rank(np.zeros(10), 4)[-1] == 0.5
 

@@ -71,7 +71,7 @@ def _simple_return(series: Indicators, period: int) -> FloatArray:
 def _rsi(series: Indicators, period: int) -> FloatArray:
     """Relative strength index (Wilder, 1978), 0..100; 50 where the price has not moved."""
     gain = series.anchored(np.maximum(series.change, 0.0), wilder_alpha(period))
-    loss = series.anchored(np.maximum(-series.change, 0.0), wilder_alpha(period))
+    loss = series.anchored(np.abs(np.minimum(series.change, 0.0)), wilder_alpha(period))
     moved = gain + loss
     still = moved == 0.0
     return np.where(still, 50.0, 100.0 * gain / np.where(still, 1.0, moved))
@@ -214,17 +214,11 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
             _bollinger_position, _of_window, {"period": int, "width": float, "floor_jpy": float}
         ),
         "mean_distance": Kernel(
-            _mean_distance,
-            _of_mean_distance,
-            {"period": int, "atr_period": int, "floor_jpy": float},
+            _mean_distance, _of_mean_distance, {"period": int, "atr_period": int, "floor_jpy": float}
         ),
         "range_distance": Kernel(_range_distance, _of_changes, {"period": int, "floor_jpy": float}),
         "range_position": Kernel(_range_position, _of_window, {"period": int}),
-        "range_ratio": Kernel(
-            _range_ratio,
-            _of_ranges,
-            {"short": int, "long": int, "floor_jpy": float},
-        ),
+        "range_ratio": Kernel(_range_ratio, _of_ranges, {"short": int, "long": int, "floor_jpy": float}),
         "efficiency": Kernel(_efficiency, _of_changes, {"period": int}),
         "volume_ratio": Kernel(_volume_ratio, _of_window, {"period": int}),
         "volume_rank": Kernel(_volume_rank, _of_window, {"period": int}, least=2),

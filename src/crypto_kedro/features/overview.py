@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-_COLOURS = ("#2f7fc1", "#d07a22", "#3f9a6b")
+_COLOURS = {"basic": "#2f7fc1", "technical": "#d07a22", "calculations": "#3f9a6b"}
 _COLUMNS = 3
 _BINS = 40
 # One crash would otherwise squeeze everything else into a single bar.
@@ -23,27 +23,25 @@ def distributions(features: pd.DataFrame, categories: Mapping[str, Sequence[str]
         features: one row a bar, one float64 column a feature.
         categories: names of the features by category, in the order in which they are drawn.
     """
-    names = [name for group in categories.values() for name in group]
-    figure = make_subplots(rows=-(-len(names) // _COLUMNS), cols=_COLUMNS, subplot_titles=names)
-    place = 0
-    for category, colour in zip(categories, _COLOURS, strict=True):
-        for at, name in enumerate(categories[category]):
-            row, column = divmod(place, _COLUMNS)
-            bars = _histogram(features[name].to_numpy(), category, colour, show_in_legend=at == 0)
-            figure.add_trace(bars, row=row + 1, col=column + 1)
-            place += 1
+    shown = [(category, name) for category, names in categories.items() for name in names]
+    rows = -(-len(shown) // _COLUMNS)
+    figure = make_subplots(rows=rows, cols=_COLUMNS, subplot_titles=[name for _, name in shown])
+    for place, (category, name) in enumerate(shown):
+        row, column = divmod(place, _COLUMNS)
+        bars = _histogram(features[name].to_numpy(), category, show_in_legend=name == categories[category][0])
+        figure.add_trace(bars, row=row + 1, col=column + 1)
     figure.update_layout(
         title=f"Distribution of the features over {len(features):,} bars (central 99%)",
         template="plotly_white",
         bargap=0,
-        height=220 * -(-len(names) // _COLUMNS) + 120,
+        height=220 * rows + 120,
         legend={"title": "category", "orientation": "h", "y": -0.06},
     )
     figure.update_yaxes(tickformat=".0%")
     return figure
 
 
-def _histogram(values: np.ndarray, category: str, colour: str, *, show_in_legend: bool) -> go.Bar:
+def _histogram(values: np.ndarray, category: str, *, show_in_legend: bool) -> go.Bar:
     low, high = np.percentile(values, _SHOWN_PERCENT)
     counts, edges = np.histogram(values, bins=_BINS, range=(float(low), float(high)))
     # Lists, since plotly writes arrays in a binary form that older viewers cannot read.
@@ -51,7 +49,7 @@ def _histogram(values: np.ndarray, category: str, colour: str, *, show_in_legend
         x=((edges[:-1] + edges[1:]) / 2.0).tolist(),
         y=(counts / values.size).tolist(),
         width=np.diff(edges).tolist(),
-        marker={"color": colour, "line": {"width": 0}},
+        marker={"color": _COLOURS[category], "line": {"width": 0}},
         name=category,
         legendgroup=category,
         showlegend=show_in_legend,

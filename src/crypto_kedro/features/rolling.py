@@ -75,7 +75,7 @@ def rolling_min(values: FloatArray, period: int) -> FloatArray:
 def rolling_rank(values: FloatArray, period: int) -> FloatArray:
     """Rank of the newest value among the last `period`, 0 for the smallest, 1 for the largest, ties in their middle.
 
-    A window of equal values ranks 0.5.
+    A window of equal values ranks 0.5; a window with NaN has no rank.
     """
     if values.size < period:
         return np.full(values.size, np.nan)
@@ -88,7 +88,9 @@ def rolling_rank(values: FloatArray, period: int) -> FloatArray:
             earlier = values[start + offset : stop + offset]
             counts[start:stop] += earlier < newest
             counts[start:stop] += earlier <= newest
-    return _ending(values.size, counts / (2.0 * (period - 1)))
+    # NaN compares as false, so without this it would pass for a large value.
+    unknown = np.isnan(rolling_sum(values, period)[period - 1 :])
+    return _ending(values.size, np.where(unknown, np.nan, counts / (2.0 * (period - 1))))
 
 
 def _extreme(larger: Callable[[FloatArray, FloatArray], FloatArray], values: FloatArray, period: int) -> FloatArray:

@@ -89,7 +89,7 @@ def trade(engine: MatchingEngine, feed: BarFeed, at: IntArray, direction: IntArr
     As a trader would, it reads the account after every bar at which something happened, and acts on that alone.
     """
     trips = 0
-    ends = [*at[1:].tolist(), len(feed)]
+    ends = [*at[1:].tolist(), len(feed) - 1]
     for signal, sign, end in zip(at.tolist(), direction.tolist(), ends, strict=True):
         if signal + 1 >= end:
             continue
@@ -109,6 +109,7 @@ def trade(engine: MatchingEngine, feed: BarFeed, at: IntArray, direction: IntArr
                     engine.cancel(order.order_id)
             bar = engine.next_event(feed, bar + 1, end)
         trips += 1
+    engine.advance(feed.row(len(feed) - 1))
     return trips
 
 

@@ -115,7 +115,8 @@ def _no_margin(order: WorkingOrder, execution: Execution, state: MarginState, la
     if state is not MarginState.NORMAL:
         return Refusal(RefusalCode.OPENING_RESTRICTED, f"the margin account is in state {state}")
     product = execution.quantity_to_hold(order, order.price or last)
-    available = execution.ledger.available_to_open(execution.rules, last)
+    ledger, rules = execution.ledger, execution.rules
+    available = ledger.available_to_open(rules, ledger.margin_balance(rules, last))
     if product > available:
         detail = f"the order opens {Jpy(product)} JPY, {Jpy(available)} are available"
         return Refusal(RefusalCode.EXCEEDS_AVAILABLE_MARGIN, detail)

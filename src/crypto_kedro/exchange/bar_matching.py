@@ -15,80 +15,83 @@ from crypto_kedro.trading.quotes import BarRow
 
 
 class BarMatcher:
-    """Executes orders against bars.
+    """Executes orders against bars, and knows which bars cannot matter.
 
     Args:
         execution: the desk whose orders are matched.
         clock: charges interest and judges the margin.
+
+    Attributes:
+        down, up, moment: no order, loss-cut or date can act in a bar with low > ``down`` and high < ``up`` that
+            opens before ``moment``; valid after :meth:`refresh` as long as ``revision`` is the desk's.
     """
 
-    __slots__ = ("_clock", "_execution", "_past_touch", "_volume_ppm")
+    __slots__ = ("_clock", "_execution", "_volume_ppm", "down", "moment", "revision", "up")
 
     def __init__(self, execution: Execution, clock: MarginClock) -> None:
         self._execution = execution
         self._clock = clock
         share = execution.settings.volume_share
         self._volume_ppm = None if share is None else share.ppm
-        self._past_touch = 0 if execution.settings.fill_at_touch else 1
+        self.down, self.up, self.moment = NEVER_BELOW, NEVER_ABOVE, NEVER_ABOVE
+        self.revision = -1
 
-    def bounds(self) -> tuple[int, int]:
-        """Return (down, up): no open order and no loss-cut can act in a bar with low > down and high < up."""
-        down, up = self._execution.ledger.losscut_bounds(self._execution.rules)
-        for order in self._execution.open_orders.values():
-            level, upward = self._level(order)
-            if upward:
-                up = min(up, level)
-            else:
-                down = max(down, level)
-        return down, up
-
-    def _level(self, order: WorkingOrder) -> tuple[int, bool]:
-        """Price that makes an order act, and whether it is reached from below."""
-        if order.status is OrderStatus.INACTIVE:
-            return order.trigger, order.fires_up
-        if not order.price:
-            return (NEVER_BELOW, False)
-        if order.is_buy:
-            return order.price - self._past_touch, False
-        return order.price + self._past_touch, True
+    def refresh(self) -> None:
+        """Work out anew from where on a bar matters."""
+        execution = self._execution
+        down, up = execution.losscut_bounds()
+        for order in execution.open_orders.values():
+            level = order.level
+            if order.rises_to_level:
+                if level < up:
+                    up = level
+            elif level > down:
+                down = level
+        moment = self._clock.next_moment()
+        for order in execution.arriving:
+            moment = min(moment, order.arrives_at)
+        for _, arrives_at in execution.late_cancels:
+            moment = min(moment, arrives_at)
+        self.down, self.up, self.moment = down, up, moment
+        self.revision = execution.revision
 
     def match(self, bar: BarRow) -> None:
         """Let one bar act on the account and its orders."""
         execution, opened = self._execution, bar.open_time_ms
         self._clock.accrue(opened)
-        for order in list(execution.open_orders.values()):
-            if order.cancel_arrives_at is not None and order.cancel_arrives_at <= opened:
-                execution.cancel(order, order.cancel_arrives_at)
+        if execution.late_cancels:
+            execution.carry_out_cancels(opened)
         if bar.is_halted:
             self._reject_market_orders(opened)
             return
         share = self._volume_ppm
         execution.budget = UNLIMITED if share is None else bar.volume_lots * share // PPM
         self._clock.judge(opened, bar.open_ticks, bar.open_ticks, bar.open_ticks)
-        self._arrive(bar)
-        self._at_the_open(bar)
-        waiting = [
-            order for order in execution.open_orders.values() if order.has_arrived and not _sleeps_as_stop(order)
-        ]
-        self._stops_first(bar)
-        if waiting:
-            self._then_targets(bar, waiting)
-        self._losscut_at_extremes(bar)
+        if execution.arriving:
+            self._arrive(bar)
+        if self._reaches(bar.open_ticks, bar.open_ticks):
+            self._at_the_open(bar)
+        if self._reaches(bar.low_ticks, bar.high_ticks):
+            targets = self._targets_in_reach(bar)
+            self._stops_first(bar)
+            self._then_targets(bar, targets)
+            self._losscut_at_extremes(bar)
+
+    def _reaches(self, low: int, high: int) -> bool:
+        if self.revision != self._execution.revision:
+            self.refresh()
+        return low <= self.down or high >= self.up
 
     def _reject_market_orders(self, at: int) -> None:
         execution = self._execution
-        for order in list(execution.open_orders.values()):
+        for order in list(execution.arriving):
             if order.type is OrderType.MARKET and order.arrives_at <= at:
                 execution.finish(order, OrderStatus.REJECTED, at)
 
     def _arrive(self, bar: BarRow) -> None:
         """Let requests that have reached the exchange meet the open."""
         execution, price, at = self._execution, bar.open_ticks, bar.open_time_ms
-        for order in list(execution.open_orders.values()):
-            if order.has_arrived or order.arrives_at > at or order.order_id not in execution.open_orders:
-                continue
-            order.has_arrived = True
-            execution.revision += 1
+        for order in execution.due_arrivals(at):
             if order.type is OrderType.MARKET:
                 execution.take(order, price, at)
             elif order.type is OrderType.LIMIT and execution.is_marketable(order, price):
@@ -101,10 +104,9 @@ class BarMatcher:
         """Execute what the open has reached: triggers at the open, resting limits at their own price."""
         execution, price, at = self._execution, bar.open_ticks, bar.open_time_ms
         for order in list(execution.open_orders.values()):
-            if not order.has_arrived or order.order_id not in execution.open_orders:
+            if not order.has_arrived or not order.status.is_open:
                 continue
-            level, upward = self._level(order)
-            if price < level if upward else price > level:
+            if price < order.level if order.rises_to_level else price > order.level:
                 continue
             if order.status is OrderStatus.INACTIVE:
                 execution.trigger(order, price, at)
@@ -116,17 +118,16 @@ class BarMatcher:
     def _stops_first(self, bar: BarRow) -> None:
         """Fire stops and the loss-cut, always the one nearest to the open, until none is within the bar."""
         execution, opened, at = self._execution, bar.open_ticks, bar.close_time_ms - 1
+        fall, rise = opened - bar.low_ticks, bar.high_ticks - opened
         while True:
             nearest: WorkingOrder | None = None
             distance = NEVER_ABOVE
             for order in execution.open_orders.values():
-                if not order.has_arrived or not _sleeps_as_stop(order):
-                    continue
-                away = order.trigger - opened if order.fires_up else opened - order.trigger
-                reach = bar.high_ticks - opened if order.fires_up else opened - bar.low_ticks
-                if away <= reach and away < distance:
-                    nearest, distance = order, away
-            down, up = execution.ledger.losscut_bounds(execution.rules)
+                if order.sleeps_as_stop and order.has_arrived:
+                    away = order.trigger - opened if order.fires_up else opened - order.trigger
+                    if away < distance and away <= (rise if order.fires_up else fall):
+                        nearest, distance = order, away
+            down, up = execution.losscut_bounds()
             if bar.low_ticks <= down and max(opened - down, 0) < distance:
                 reference = min(opened, down)
                 execution.liquidate(reference, reference, at)
@@ -138,31 +139,31 @@ class BarMatcher:
             else:
                 return
 
-    def _then_targets(self, bar: BarRow, waiting: list[WorkingOrder]) -> None:
-        """Execute targets and resting limits that the bar reached, the nearest to the open first."""
-        execution, at = self._execution, bar.close_time_ms - 1
+    def _targets_in_reach(self, bar: BarRow) -> list[tuple[int, int, WorkingOrder]]:
+        """Targets and resting limits that the bar reaches, as (distance from the open, id, order), nearest first."""
         reached: list[tuple[int, int, WorkingOrder]] = []
-        for order in waiting:
-            level, upward = self._level(order)
-            if bar.high_ticks >= level if upward else bar.low_ticks <= level:
-                reached.append((abs(level - bar.open_ticks), order.order_id, order))
-        for _, order_id, order in sorted(reached):
-            if order_id not in execution.open_orders:
+        for order in self._execution.open_orders.values():
+            if order.sleeps_as_stop or not order.has_arrived:
                 continue
+            if bar.high_ticks >= order.level if order.rises_to_level else bar.low_ticks <= order.level:
+                reached.append((abs(order.level - bar.open_ticks), order.order_id, order))
+        reached.sort()
+        return reached
+
+    def _then_targets(self, bar: BarRow, targets: list[tuple[int, int, WorkingOrder]]) -> None:
+        """Execute what the bar reached and the stops have left open."""
+        execution, at = self._execution, bar.close_time_ms - 1
+        for _, _, order in targets:
             if order.status is OrderStatus.INACTIVE:
                 execution.trigger(order, order.trigger, at)
-            else:
+            elif order.status.is_open:
                 execution.make(order, order.price, at)
 
     def _losscut_at_extremes(self, bar: BarRow) -> None:
         """Liquidate at the worst price of the bar when a position opened inside it is already past the loss-cut."""
         execution = self._execution
-        down, up = execution.ledger.losscut_bounds(execution.rules)
+        down, up = execution.losscut_bounds()
         if bar.low_ticks <= down:
             execution.liquidate(bar.low_ticks, bar.low_ticks, bar.close_time_ms - 1)
         elif bar.high_ticks >= up:
             execution.liquidate(bar.high_ticks, bar.high_ticks, bar.close_time_ms - 1)
-
-
-def _sleeps_as_stop(order: WorkingOrder) -> bool:
-    return order.is_stop and order.status is OrderStatus.INACTIVE

@@ -1,6 +1,8 @@
 """What both feeds share: executing, triggering, cancelling and liquidating orders against the ledger."""
 
-from crypto_kedro.exchange.ledger import NEVER_ABOVE, Ledger, PositionBook
+from collections.abc import Iterator
+
+from crypto_kedro.exchange.ledger import NEVER_ABOVE, NEVER_BELOW, Ledger, PositionBook
 from crypto_kedro.exchange.settings import EngineSettings, StopConflict
 from crypto_kedro.exchange.working_order import NO_JPY, WorkingOrder
 from crypto_kedro.trading.money import PPM, PRODUCT_UNITS, Btc, Jpy, Price
@@ -24,13 +26,18 @@ class Execution:
     """
 
     __slots__ = (
+        "arriving",
         "budget",
         "fills",
+        "late_cancels",
         "ledger",
+        "ledger_changed",
+        "losscut",
         "next_order_id",
         "next_trade_id",
         "open_orders",
         "orders",
+        "past_touch",
         "revision",
         "rules",
         "settings",
@@ -46,21 +53,34 @@ class Execution:
         self.slippage_ticks = settings.slippage_ticks.ticks
         self.orders: dict[int, WorkingOrder] = {}
         self.open_orders: dict[int, WorkingOrder] = {}
+        self.arriving: list[WorkingOrder] = []
+        self.late_cancels: list[tuple[WorkingOrder, int]] = []
         self.fills: list[Fill] = []
         self.budget = UNLIMITED
         self.revision = 0
         self.next_order_id = 1
         self.next_trade_id = 1
+        self.past_touch = 0 if settings.fill_at_touch else 1
+        self.losscut = NEVER_BELOW, NEVER_ABOVE
+        self.ledger_changed = False
 
     def new_order(self, request: OrderRequest, ordered_at: int, arrives_at: int) -> WorkingOrder:
         """Prepare an order under the next id; it counts for nothing until it is registered."""
         return WorkingOrder(self.next_order_id, request, self.ledger, ordered_at, arrives_at)
 
-    def register(self, order: WorkingOrder, reference: int) -> None:
-        """Put a new order among the open ones; unless it sleeps it locks what it needs at its price or a reference."""
+    def register(self, order: WorkingOrder, reference: int, now: int) -> None:
+        """Put a new order among the open ones; unless it sleeps it locks what it needs at its price or a reference.
+
+        A sleeping order whose request has arrived ``now`` has nothing to do before the market moves.
+        """
         self.next_order_id += 1
         self.orders[order.order_id] = order
         self.open_orders[order.order_id] = order
+        order.watch(self.past_touch)
+        if order.status is OrderStatus.INACTIVE and order.arrives_at <= now:
+            order.has_arrived = True
+        else:
+            self.arriving.append(order)
         if order.status is not OrderStatus.INACTIVE:
             self.hold(order, self.quantity_to_hold(order, order.price or reference))
         self.revision += 1
@@ -104,14 +124,45 @@ class Execution:
         order.status = status
         if status is not OrderStatus.FULLY_FILLED:
             order.canceled_at = at
+        if not order.has_arrived:
+            self.arriving.remove(order)
         order.reported = None
         del self.open_orders[order.order_id]
+        self.revision += 1
+
+    def due_arrivals(self, now: int) -> Iterator[WorkingOrder]:
+        """Let each order whose request has reached the exchange arrive, one after the other."""
+        for order in list(self.arriving):
+            if order.arrives_at <= now and order.status.is_open:
+                order.has_arrived = True
+                self.arriving.remove(order)
+                self.revision += 1
+                yield order
+
+    def carry_out_cancels(self, now: int) -> None:
+        """Cancel what the cancel requests that have reached the exchange still find open."""
+        for order, arrives_at in self.late_cancels:
+            if arrives_at <= now and order.status.is_open:
+                self.cancel(order, arrives_at)
+        self.late_cancels = [late for late in self.late_cancels if late[1] > now]
         self.revision += 1
 
     def cancel(self, order: WorkingOrder, at: int) -> None:
         """Cancel what is left of an order."""
         canceled = OrderStatus.CANCELED_PARTIALLY_FILLED if order.executed else OrderStatus.CANCELED_UNFILLED
         self.finish(order, canceled, at)
+
+    def note_ledger_change(self) -> None:
+        """Take note that balances, positions or rules are no longer what they were."""
+        self.ledger_changed = True
+        self.revision += 1
+
+    def losscut_bounds(self) -> tuple[int, int]:
+        """Return (down, up): the exchange liquidates at a price <= ``down`` or >= ``up``."""
+        if self.ledger_changed:
+            self.losscut = self.ledger.losscut_bounds(self.rules)
+            self.ledger_changed = False
+        return self.losscut
 
     def slipped(self, reference: int, is_buy: bool) -> int:
         """Price that a taker gets where the market shows a reference price."""
@@ -159,6 +210,8 @@ class Execution:
         """Wake a sleeping order at a reference price and execute it, or let a stop-limit rest."""
         order.triggered_at = at
         order.status = OrderStatus.UNFILLED
+        order.sleeps_as_stop = False
+        order.watch(self.past_touch)
         order.reported = None
         self.revision += 1
         if not self._claim(order, reference, at):
@@ -228,6 +281,7 @@ class Execution:
             charged, interest, profit = ledger.close(position, lots, product, fee)
         if ledger.cash < 0 or ledger.payable:
             ledger.settle_debt()
+        self.ledger_changed = True
         self._record(order, price, lots, liquidity, at, (fee, charged, interest, profit))
         order.executed += lots
         order.executed_product += product
@@ -302,6 +356,6 @@ class Execution:
                 position_side=position.side,
             )
             order = self.new_order(request, at, at)
-            self.register(order, bid)
+            self.register(order, bid, at)
             price = self.slipped(ask if order.is_buy else bid, order.is_buy)
             self._fill(order, price, position.lots, Liquidity.TAKER, at)

@@ -80,11 +80,11 @@ class Ledger:
         self.cash = max(net, 0)
         self.payable = max(-net, 0)
 
-    def accrue_interest(self, rules: MarketRules, nights: int) -> None:
-        """Charge interest on the opening products, the same amount for each of ``nights`` nights."""
+    def accrue_interest(self, rules: MarketRules) -> None:
+        """Charge one night's interest on the opening products."""
         for position in (self.long, self.short):
             if position.lots:
-                position.interest += nights * (position.product * rules.interest_per_day(position.side).ppm // PPM)
+                position.interest += position.product * rules.interest_per_day(position.side).ppm // PPM
 
     def position_product(self) -> int:
         """Product of both positions at their opening prices."""
@@ -109,9 +109,9 @@ class Ledger:
         constant, slope = self.balance_line(rules.crypto_collateral.ppm)
         return constant + slope * mark_ticks
 
-    def available_to_open(self, rules: MarketRules, mark_ticks: int) -> int:
-        """Product that may still be opened at a price; not below zero."""
-        capacity = self.margin_balance(rules, mark_ticks) * PPM // rules.initial_margin.ppm
+    def available_to_open(self, rules: MarketRules, margin_balance: int) -> int:
+        """Product that may still be opened with a margin balance; not below zero."""
+        capacity = margin_balance * PPM // rules.initial_margin.ppm
         return max(capacity - self.position_product() - self.opening_held, 0)
 
     def is_below(self, ratio_ppm: int, rules: MarketRules, mark_ticks: int) -> bool:

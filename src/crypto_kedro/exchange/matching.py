@@ -1,17 +1,18 @@
 """The in-process exchange: one account, one market, matched in pure integers."""
 
 from crypto_kedro.exchange.acceptance import malformed, without_room
+from crypto_kedro.exchange.account_report import AccountReport
 from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.exchange.bar_matching import BarMatcher
 from crypto_kedro.exchange.execution import Execution
-from crypto_kedro.exchange.ledger import NEVER_ABOVE, NEVER_BELOW, Ledger, PositionBook
+from crypto_kedro.exchange.ledger import NEVER_ABOVE, NEVER_BELOW, Ledger
 from crypto_kedro.exchange.margin_clock import MarginClock
 from crypto_kedro.exchange.print_matching import PrintMatcher
 from crypto_kedro.exchange.settings import EngineError, EngineSettings
-from crypto_kedro.exchange.working_order import NO_BTC, NO_JPY
-from crypto_kedro.trading.account import AccountState, MarginState, MarginStatus, Position
-from crypto_kedro.trading.money import Btc, Jpy, Price
-from crypto_kedro.trading.orders import Fill, Order, OrderRequest, OrderStatus, PositionSide, Refusal, RefusalCode
+from crypto_kedro.exchange.working_order import NO_BTC
+from crypto_kedro.trading.account import AccountState
+from crypto_kedro.trading.money import Btc, Jpy
+from crypto_kedro.trading.orders import Fill, Order, OrderRequest, OrderStatus, Refusal, RefusalCode
 from crypto_kedro.trading.quotes import BarRow, BookTop, TradePrint
 from crypto_kedro.trading.rules import RuleSchedule
 
@@ -39,16 +40,14 @@ class MatchingEngine:
     ) -> None:
         if cash.units < 0 or btc.lots < 0:
             raise EngineError(f"matching engine: starting balances must not be negative, got {cash} JPY and {btc} BTC")
-        self._ledger = Ledger(cash.units, btc.lots)
-        self._execution = Execution(self._ledger, schedule.at(start_ms), settings)
+        self._execution = Execution(Ledger(cash.units, btc.lots), schedule.at(start_ms), settings)
         self._clock = MarginClock(self._execution, schedule, start_ms)
+        self._report = AccountReport(self._execution, self._clock)
         self._bars = BarMatcher(self._execution, self._clock)
         self._prints = PrintMatcher(self._execution, self._clock)
         self._latency_ms = settings.latency_ms
         self._now = start_ms
         self._last = 0
-        self._bounds_revision = -1
-        self._down, self._up, self._moment = NEVER_BELOW, NEVER_ABOVE, NEVER_ABOVE
 
     @property
     def now_ms(self) -> int:
@@ -96,7 +95,7 @@ class MatchingEngine:
         refused = without_room(order, execution, self._clock.state(), last)
         if refused is not None:
             return refused
-        execution.register(order, last)
+        execution.register(order, last, self._now)
         return order.report()
 
     def cancel(self, order_id: int, at_ms: int | None = None) -> Order | Refusal:
@@ -119,7 +118,7 @@ class MatchingEngine:
         if not order.status.is_open:
             return Refusal(_AFTER_THE_END[order.status], f"order {order_id} is {order.status}")
         if self._latency_ms:
-            order.cancel_arrives_at = at + self._latency_ms
+            self._execution.late_cancels.append((order, at + self._latency_ms))
             self._execution.revision += 1
         else:
             self._execution.cancel(order, at)
@@ -147,10 +146,11 @@ class MatchingEngine:
             raise EngineError(f"matching engine: the bar of {bar.open_time_ms} opens before {self._now}")
         fills = self._execution.fills
         before = len(fills)
-        if self._bounds_revision != self._execution.revision:
-            self._refresh_bounds()
-        if bar.open_time_ms >= self._moment or bar.low_ticks <= self._down or bar.high_ticks >= self._up:
-            self._bars.match(bar)
+        matcher = self._bars
+        if matcher.revision != self._execution.revision:
+            matcher.refresh()
+        if bar.open_time_ms >= matcher.moment or bar.low_ticks <= matcher.down or bar.high_ticks >= matcher.up:
+            matcher.match(bar)
         self._now = bar.close_time_ms
         self._last = bar.close_ticks
         return fills[before:] if len(fills) > before else []
@@ -162,23 +162,14 @@ class MatchingEngine:
         price reaches the loss-cut, or where interest, the margin judgement or new rules fall due.
         """
         end = len(bars) if stop is None else stop
-        if self._bounds_revision != self._execution.revision:
-            self._refresh_bounds()
-        end = bars.first_at(self._moment, start, end) if self._moment < NEVER_ABOVE else end
-        if self._down == NEVER_BELOW and self._up == NEVER_ABOVE:
+        matcher = self._bars
+        if matcher.revision != self._execution.revision:
+            matcher.refresh()
+        if matcher.moment < NEVER_ABOVE:
+            end = bars.first_at(matcher.moment, start, end)
+        if matcher.down == NEVER_BELOW and matcher.up == NEVER_ABOVE:
             return max(end, start)
-        return bars.first_touch(self._down, self._up, start, end)
-
-    def _refresh_bounds(self) -> None:
-        self._down, self._up = self._bars.bounds()
-        moment = self._clock.next_moment()
-        for order in self._execution.open_orders.values():
-            if not order.has_arrived and order.arrives_at < moment:
-                moment = order.arrives_at
-            if order.cancel_arrives_at is not None and order.cancel_arrives_at < moment:
-                moment = order.cancel_arrives_at
-        self._moment = moment
-        self._bounds_revision = self._execution.revision
+        return bars.first_touch(matcher.down, matcher.up, start, end)
 
     def advance_trade(self, trade: TradePrint) -> list[Fill]:
         """Let one trade of the market act.
@@ -223,32 +214,7 @@ class MatchingEngine:
         """
         if not self._last:
             raise EngineError("matching engine: no price is known yet; advance to one bar or trade first")
-        ledger = self._ledger
-        return AccountState(
-            self._now,
-            Price(self._last),
-            Jpy(ledger.cash),
-            Jpy(ledger.cash_held) if ledger.cash_held else NO_JPY,
-            Btc(ledger.btc_lots) if ledger.btc_lots else NO_BTC,
-            Btc(ledger.btc_held) if ledger.btc_held else NO_BTC,
-            Jpy(ledger.payable) if ledger.payable else NO_JPY,
-            _report_position(ledger.long),
-            _report_position(ledger.short),
-            tuple([order.report() for order in self._execution.open_orders.values()]),
-            self._margin_status(),
-        )
-
-    def _margin_status(self) -> MarginStatus:
-        ledger, rules, last = self._ledger, self._execution.rules, self._last
-        state = self._clock.state()
-        return MarginStatus(
-            state,
-            Jpy(ledger.margin_balance(rules, last)),
-            Jpy(ledger.position_product()),
-            Jpy(ledger.opening_held) if ledger.opening_held else NO_JPY,
-            Jpy(ledger.available_to_open(rules, last)),
-            self._clock.call_due_at if state is MarginState.CALL else None,
-        )
+        return self._report.at(self._now, self._last)
 
 
 _AFTER_THE_END = {
@@ -257,18 +223,3 @@ _AFTER_THE_END = {
     OrderStatus.CANCELED_PARTIALLY_FILLED: RefusalCode.ALREADY_CANCELED,
     OrderStatus.REJECTED: RefusalCode.NOT_CANCELABLE,
 }
-
-_NO_POSITION = {side: Position(side, NO_BTC, NO_JPY, NO_JPY, NO_JPY, NO_BTC) for side in PositionSide}
-
-
-def _report_position(position: PositionBook) -> Position:
-    if not position.lots:
-        return _NO_POSITION[position.side]
-    return Position(
-        position.side,
-        Btc(position.lots),
-        Jpy(position.product),
-        Jpy(position.fee),
-        Jpy(position.interest) if position.interest else NO_JPY,
-        Btc(position.held) if position.held else NO_BTC,
-    )

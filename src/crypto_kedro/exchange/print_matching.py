@@ -62,18 +62,13 @@ class PrintMatcher:
         execution = self._execution
         self._clock.accrue(now)
         self._clock.judge(now, self._touch(False, last), self._touch(True, last), last)
-        for order in list(execution.open_orders.values()):
-            if order.order_id not in execution.open_orders:
-                continue
-            if order.cancel_arrives_at is not None and order.cancel_arrives_at <= now:
-                execution.cancel(order, order.cancel_arrives_at)
-            elif not order.has_arrived and order.arrives_at <= now:
-                self._arrive(order, now, last)
+        if execution.late_cancels:
+            execution.carry_out_cancels(now)
+        for order in execution.due_arrivals(now):
+            self._arrive(order, now, last)
 
     def _arrive(self, order: WorkingOrder, now: int, last: int) -> None:
         execution, touch = self._execution, self._touch(order.is_buy, last)
-        order.has_arrived = True
-        execution.revision += 1
         self._allow_touch(order.is_buy)
         if order.type is OrderType.MARKET:
             execution.take(order, touch, now)
@@ -101,7 +96,7 @@ class PrintMatcher:
             execution.budget = self._top.ask_lots if is_buy else self._top.bid_lots
 
     def _is_past_losscut(self, price: int) -> bool:
-        down, up = self._execution.ledger.losscut_bounds(self._execution.rules)
+        down, up = self._execution.losscut_bounds()
         return price <= down or price >= up
 
 

@@ -1,6 +1,6 @@
 """An order inside the engine: plain integers that change, and the frozen value it is reported as."""
 
-from crypto_kedro.exchange.ledger import Ledger, PositionBook
+from crypto_kedro.exchange.ledger import NEVER_BELOW, Ledger, PositionBook
 from crypto_kedro.trading.money import Btc, Jpy
 from crypto_kedro.trading.orders import Order, OrderRequest, OrderStatus, OrderType, PositionSide, Side
 
@@ -12,12 +12,12 @@ class WorkingOrder:
     """State of one order; prices in ticks, amounts in lots, times in Unix milliseconds UTC.
 
     ``remaining`` of a whole-position order is zero until it fires; ``held`` is what it locks of cash, BTC, margin
-    or position; ``has_arrived`` tells whether it has reached the exchange.
+    or position; ``has_arrived`` tells whether it has reached the exchange; ``level`` is the price at which a bar
+    makes it act, reached by rising or by falling.
     """
 
     __slots__ = (
         "arrives_at",
-        "cancel_arrives_at",
         "canceled_at",
         "executed",
         "executed_product",
@@ -25,7 +25,7 @@ class WorkingOrder:
         "has_arrived",
         "held",
         "is_buy",
-        "is_stop",
+        "level",
         "opens",
         "order_id",
         "ordered_at",
@@ -33,6 +33,8 @@ class WorkingOrder:
         "price",
         "reported",
         "request",
+        "rises_to_level",
+        "sleeps_as_stop",
         "start",
         "status",
         "trigger",
@@ -53,8 +55,10 @@ class WorkingOrder:
             self.opens = self.is_buy is self.position.is_long
         self.price = 0 if request.price is None else request.price.ticks
         self.trigger = 0 if request.trigger_price is None else request.trigger_price.ticks
-        self.is_stop = request.trigger_price is not None and kind is not OrderType.TAKE_PROFIT
-        self.fires_up = self.is_buy is self.is_stop
+        self.sleeps_as_stop = kind.has_trigger and kind is not OrderType.TAKE_PROFIT
+        self.fires_up = self.is_buy is self.sleeps_as_stop
+        self.level = NEVER_BELOW
+        self.rises_to_level = False
         self.start: Btc | None = request.amount
         self.executed = 0
         self.executed_product = 0
@@ -63,7 +67,6 @@ class WorkingOrder:
         self.ordered_at = ordered_at
         self.arrives_at = arrives_at
         self.has_arrived = False
-        self.cancel_arrives_at: int | None = None
         self.triggered_at: int | None = None
         self.canceled_at: int | None = None
         self.reported: Order | None = None
@@ -72,6 +75,15 @@ class WorkingOrder:
     def remaining(self) -> int:
         """Lots still to fill; zero for a whole-position order that sleeps."""
         return 0 if self.start is None else self.start.lots - self.executed
+
+    def watch(self, past_touch: int) -> None:
+        """Set the level: the trigger of a sleeping order, or what trades ``past_touch`` ticks through a limit."""
+        if self.status is OrderStatus.INACTIVE:
+            self.level = self.trigger
+            self.rises_to_level = self.fires_up
+        elif self.price:
+            self.level = self.price - past_touch if self.is_buy else self.price + past_touch
+            self.rises_to_level = not self.is_buy
 
     def report(self) -> Order:
         """Return the order as the exchange reports it."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum, StrEnum
+from typing import Self
 
 from crypto_kedro.trading.money import PRODUCT_UNITS, Btc, Jpy, Price, UnitError
 
@@ -20,65 +21,79 @@ class Side(StrEnum):
 
 
 class PositionSide(StrEnum):
-    """Which margin position an order opens or closes; an order without one is a spot order."""
+    """Which margin position an order opens or closes; an order without one is a spot order.
 
-    LONG = "long"
-    SHORT = "short"
+    Attributes:
+        opening_side: side of the order that opens the position.
+        closing_side: side of the order that closes it.
+    """
 
-    @property
-    def opening_side(self) -> Side:
-        """The side of the order that opens the position."""
-        return Side.BUY if self is PositionSide.LONG else Side.SELL
+    LONG = "long", Side.BUY
+    SHORT = "short", Side.SELL
 
-    @property
-    def closing_side(self) -> Side:
-        """The side of the order that closes the position."""
-        return Side.SELL if self is PositionSide.LONG else Side.BUY
+    opening_side: Side
+    closing_side: Side
+
+    def __new__(cls, word: str, opening_side: Side) -> Self:
+        """Make a member of its word and its opening side."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.opening_side = opening_side
+        member.closing_side = opening_side.opposite
+        return member
 
 
 class OrderType(StrEnum):
-    """Kind of an order; ``LOSSCUT`` is placed by the exchange alone."""
+    """Kind of an order; ``LOSSCUT`` is placed by the exchange alone.
 
-    LIMIT = "limit"
-    MARKET = "market"
-    STOP = "stop"
-    STOP_LIMIT = "stop_limit"
-    TAKE_PROFIT = "take_profit"
-    STOP_LOSS = "stop_loss"
-    LOSSCUT = "losscut"
+    Attributes:
+        has_price: whether the order carries a limit price.
+        has_trigger: whether it sleeps until the market reaches its trigger price.
+    """
 
-    @property
-    def has_trigger(self) -> bool:
-        """Whether the order sleeps until the market reaches its trigger price."""
-        return self in _TRIGGER_TYPES
+    LIMIT = "limit", True, False
+    MARKET = "market", False, False
+    STOP = "stop", False, True
+    STOP_LIMIT = "stop_limit", True, True
+    TAKE_PROFIT = "take_profit", False, True
+    STOP_LOSS = "stop_loss", False, True
+    LOSSCUT = "losscut", False, False
 
-    @property
-    def has_price(self) -> bool:
-        """Whether the order carries a limit price."""
-        return self is OrderType.LIMIT or self is OrderType.STOP_LIMIT
+    has_price: bool
+    has_trigger: bool
 
-
-_TRIGGER_TYPES = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT, OrderType.STOP_LOSS)
+    def __new__(cls, word: str, has_price: bool, has_trigger: bool) -> Self:
+        """Make a member of its word and its traits."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.has_price = has_price
+        member.has_trigger = has_trigger
+        return member
 
 
 class OrderStatus(StrEnum):
-    """Life of an order: INACTIVE, UNFILLED and PARTIALLY_FILLED are open, the others are final."""
+    """Life of an order: INACTIVE, UNFILLED and PARTIALLY_FILLED are open, the others are final.
 
-    INACTIVE = "INACTIVE"
-    UNFILLED = "UNFILLED"
-    PARTIALLY_FILLED = "PARTIALLY_FILLED"
-    FULLY_FILLED = "FULLY_FILLED"
-    CANCELED_UNFILLED = "CANCELED_UNFILLED"
-    CANCELED_PARTIALLY_FILLED = "CANCELED_PARTIALLY_FILLED"
-    REJECTED = "REJECTED"
+    Attributes:
+        is_open: whether the order may still fill.
+    """
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the order may still fill."""
-        return self in _OPEN_STATUSES
+    INACTIVE = "INACTIVE", True
+    UNFILLED = "UNFILLED", True
+    PARTIALLY_FILLED = "PARTIALLY_FILLED", True
+    FULLY_FILLED = "FULLY_FILLED", False
+    CANCELED_UNFILLED = "CANCELED_UNFILLED", False
+    CANCELED_PARTIALLY_FILLED = "CANCELED_PARTIALLY_FILLED", False
+    REJECTED = "REJECTED", False
 
+    is_open: bool
 
-_OPEN_STATUSES = (OrderStatus.INACTIVE, OrderStatus.UNFILLED, OrderStatus.PARTIALLY_FILLED)
+    def __new__(cls, word: str, is_open: bool) -> Self:
+        """Make a member of its word and whether it is open."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.is_open = is_open
+        return member
 
 
 class Liquidity(StrEnum):

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from known_predictions import predict, random_walk
 
-from crypto_kedro.errors import LearningError
+from crypto_kedro.errors import LearningError, LineageError
 from crypto_kedro.learning.evaluation import (
     StrategyRun,
     TradingRule,
+    agreed_source,
     combine,
     evidence_of,
     score_predictions,
@@ -27,7 +28,6 @@ from crypto_kedro.market.costs import CostSchedule, FeeRates
 FREE = CostSchedule((FeeRates(0, 0.0, 0.0, 0.0),), half_spread=0.0, slippage=0.0)
 RESAMPLING = Resampling(replications=200, seed=3)
 RULE = TradingRule(confidence_threshold=0.65, random_traders=100, resampling=RESAMPLING)
-MANIFEST = {"data": {"source": "file"}}
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +45,14 @@ def informed(market: tuple[Bars, pd.DataFrame]) -> tuple[StrategyRun, dict[str, 
 
 def evaluate(bars: Bars, labels: pd.DataFrame, predictions: pd.DataFrame) -> dict[str, Any]:
     run = trade_predictions(bars, predictions, labels, FREE, RULE)
-    return combine(run.results, score_predictions(predictions, RESAMPLING), MANIFEST)
+    return combine(run.results, score_predictions(predictions, RESAMPLING), "file")
 
 
 def test_given_a_model_that_knows_much_then_it_earns_beats_random_traders_and_passes_every_gate(
     informed: tuple[StrategyRun, dict[str, Any]],
 ) -> None:
     run, scores = informed
-    evaluation = combine(run.results, scores, MANIFEST)
+    evaluation = combine(run.results, scores, "file")
     assert evaluation["trading"]["baselines"]["random_entries"]["share_beaten"] == 1.0
     assert scores["folds_better_than_prior"] == 1.0
     assert all_passed(judge(evidence_of(evaluation), GateLimits()))
@@ -88,7 +88,7 @@ def test_every_metric_has_an_interval_that_holds_its_estimate(informed: tuple[St
 
 
 def test_the_record_is_json(informed: tuple[StrategyRun, dict[str, Any]]) -> None:
-    evaluation = combine(informed[0].results, informed[1], MANIFEST)
+    evaluation = combine(informed[0].results, informed[1], "file")
     assert json.loads(json.dumps(evaluation, allow_nan=False)) == evaluation
 
 
@@ -104,10 +104,10 @@ def test_given_no_signal_then_what_needs_trades_is_not_measured(market: tuple[Ba
     assert evidence_of(evaluation).final_net_profit is None
 
 
-def test_given_no_source_in_the_manifest_then_the_evidence_says_none(
+def test_given_no_source_then_the_evidence_says_none(
     informed: tuple[StrategyRun, dict[str, Any]],
 ) -> None:
-    assert evidence_of(combine(informed[0].results, informed[1], {})).data_source is None
+    assert evidence_of(combine(informed[0].results, informed[1], None)).data_source is None
 
 
 def test_given_bars_that_end_before_the_trades_then_it_is_an_error(market: tuple[Bars, pd.DataFrame]) -> None:
@@ -120,6 +120,13 @@ def test_given_no_prediction_then_it_is_an_error(market: tuple[Bars, pd.DataFram
     bars, labels = market
     with pytest.raises(LearningError, match="there are none"):
         trade_predictions(bars, predict(labels, 0.6, seed=1).head(0), labels, FREE, RULE)
+
+
+def test_given_training_and_features_of_different_sources_then_it_is_an_error() -> None:
+    manifest = {"data": {"source": "file"}}
+    assert agreed_source({"data_source": "file"}, manifest) == "file"
+    with pytest.raises(LineageError, match="trained on candles of source 'synthetic'"):
+        agreed_source({"data_source": "synthetic"}, manifest)
 
 
 @pytest.mark.slow

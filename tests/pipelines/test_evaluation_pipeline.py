@@ -29,7 +29,8 @@ SOURCES = {
 
 
 def group(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((CONF / f"parameters_{name}.yml").read_text())[name]
+    file = CONF / f"parameters_{'training' if name == 'labels' else name}.yml"
+    loaded: dict[str, Any] = yaml.safe_load(file.read_text())[name]
     return loaded
 
 
@@ -43,10 +44,13 @@ def inputs(knowledge: float, source: str) -> dict[str, Any]:
         "labels": labels,
         "bars_15m": frame_from_bars(bars),
         "training_report": {
+            "data_source": source,
+            "dry_run": False,
+            "parameters": {"labels": group("labels"), "training": group("training")},
             "importances": {
                 "lightgbm": {name: 1.0 + place for place, name in enumerate(FEATURES)},
                 "random_forest": dict.fromkeys(FEATURES, 1.0),
-            }
+            },
         },
         "folds": pd.DataFrame(
             {

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crypto_kedro.errors import LearningError
+from crypto_kedro.errors import LearningError, LineageError
 from crypto_kedro.learning.baselines import RandomEntries, buy_and_hold, random_entries, realised_equity, share_beaten
 from crypto_kedro.learning.gates import Evidence
 from crypto_kedro.learning.intervals import (
@@ -177,13 +177,27 @@ def window_profits(opportunities: Opportunities, trades: Trades) -> dict[str, di
     return profits
 
 
-def combine(
-    trading: Mapping[str, Any], scores: Mapping[str, Any], feature_manifest: Mapping[str, Any]
-) -> dict[str, Any]:
+def agreed_source(training_report: Mapping[str, Any], feature_manifest: Mapping[str, Any]) -> str | None:
+    """Return the source of the candles, or None if the lineage names none.
+
+    Raises:
+        LineageError: the training and the features name different ones.
+    """
+    trained_on: str | None = training_report.get("data_source")
+    computed_from = feature_manifest.get("data", {}).get("source")
+    if trained_on != computed_from:
+        raise LineageError(
+            f"evaluation: the model was trained on candles of source {trained_on!r}, the features on disk come from "
+            f"{computed_from!r}; run `kedro run --pipelines training` again"
+        )
+    return trained_on
+
+
+def combine(trading: Mapping[str, Any], scores: Mapping[str, Any], data_source: str | None) -> dict[str, Any]:
     """Join the figures of `StrategyRun` and `score_predictions` with the source of the candles into one record."""
     windows = {name: {**scores["windows"][name], **trading["windows"][name]} for name in scores["windows"]}
     return {
-        "data_source": feature_manifest.get("data", {}).get("source"),
+        "data_source": data_source,
         "classification": {key: value for key, value in scores.items() if key != "windows"},
         "trading": {key: value for key, value in trading.items() if key != "windows"},
         "windows": windows,

@@ -36,7 +36,7 @@ def equity_and_drawdown(equity: pd.DataFrame) -> Figure:
         top.plot(days.index, days["equity"] - 1, color=BLUE, linewidth=1.8, label="threshold strategy")
         top.axhline(0, color=GREY, linewidth=0.8)
         top.set_title("Profit after costs")
-        top.legend(loc="best")
+        figure.legend(loc="outside lower center", ncols=3)
         bottom.fill_between(days.index, -days["drawdown"], 0, color=BLUE, alpha=0.35, linewidth=0)
         bottom.set_title("Drawdown of the strategy")
         bottom.set_ylim(-1.05 * max(0.01, days["drawdown"].max()), 0)
@@ -80,7 +80,7 @@ def importance_bars(importances: Mapping[str, Mapping[str, float]]) -> Figure:
         for place, (name, share) in enumerate(shares.items()):
             axes.barh(np.arange(len(shares)) + 0.4 - thickness * (place + 0.5), share, thickness, label=str(name))
         axes.set_yticks(np.arange(len(shares)), labels=[str(name) for name in shares.index])
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.grid(axis="y", visible=False)
         axes.set_title("Share of importance")
         axes.legend(loc="lower right")

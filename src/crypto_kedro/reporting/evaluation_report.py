@@ -207,18 +207,25 @@ def _importances(training_report: Mapping[str, Any]) -> Markup:
 
 
 def _lineage(records: EvaluationRecords) -> Markup:
-    features = records.feature_manifest
-    data = features.get("data", {})
+    features, parameters = records.feature_manifest, records.training_report["parameters"]
+    data, labels, training = features.get("data", {}), parameters["labels"], parameters["training"]
     facts = {
         "Source of the candles": _link(data, "source"),
-        "Location": data.get("location", "not stated"),
+        "Location": _link(data, "location"),
         "Hash of the candles": _link(data, "sha256"),
-        "Candles": _link(data, "rows"),
+        "Bars of 1 minute": _link(data, "rows"),
         "From": _link(data, "first"),
         "To": _link(data, "last"),
         "Feature set": _link(features, "feature_set"),
         "Hash of the feature set": _link(features, "hash"),
+        "Label": f"target {labels['take_profit_atr']:g} ATR, stop {labels['stop_loss_atr']:g} ATR, "
+        f"at most {labels['max_bars']} bars of 15 minutes",
+        "Ensemble": ", ".join(f"{name} {weight:g}" for name, weight in training["weights"].items()),
+        "Longest training window, days": training["training_days"],
+        "Embargo, hours": training["embargo_hours"],
         "Confidence threshold": records.evaluation["trading"]["confidence_threshold"],
+        "Seed": training["seed"],
+        "Dry run": records.training_report["dry_run"],
     }
     folds = table_html(
         [str(column).replace("_", " ") for column in records.folds.columns],

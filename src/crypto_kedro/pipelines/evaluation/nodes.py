@@ -5,7 +5,14 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from crypto_kedro.learning.evaluation import TradingRule, combine, evidence_of, score_predictions, trade_predictions
+from crypto_kedro.learning.evaluation import (
+    TradingRule,
+    agreed_source,
+    combine,
+    evidence_of,
+    score_predictions,
+    trade_predictions,
+)
 from crypto_kedro.learning.gates import GateLimits, gate_record, judge
 from crypto_kedro.learning.intervals import Resampling
 from crypto_kedro.market.frame import bars_from_frame
@@ -47,10 +54,17 @@ def score_out_of_sample(oos_predictions: pd.DataFrame, evaluation: EvaluationPar
 
 
 def combine_figures(
-    trading_figures: dict[str, Any], scores: dict[str, Any], feature_manifest: dict[str, Any]
+    trading_figures: dict[str, Any],
+    scores: dict[str, Any],
+    training_report: dict[str, Any],
+    feature_manifest: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return all figures of the evaluation as one record."""
-    return combine(trading_figures, scores, feature_manifest)
+    """Return all figures of the evaluation as one record, with the source of the candles.
+
+    Raises:
+        LineageError: the model was trained on candles of another source than the manifest's.
+    """
+    return combine(trading_figures, scores, agreed_source(training_report, feature_manifest))
 
 
 def apply_gates(evaluation: dict[str, Any], gates: GateParameters) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Wiring of the evaluation pipeline."""
+"""The evaluation pipeline."""
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Pipeline, node
 
 from crypto_kedro.pipelines.evaluation.nodes import (
     apply_gates,
@@ -13,41 +13,34 @@ from crypto_kedro.pipelines.evaluation.nodes import (
 )
 
 
-def create_pipeline() -> Pipeline:
-    """Return the pipeline from out-of-sample predictions to gate results and the report."""
-    return pipeline(
+def create_pipeline(**_: object) -> Pipeline:
+    """Return the nodes that judge out-of-sample predictions: scores, profit, gates and the report."""
+    return Pipeline(
         [
             node(
                 trade_out_of_sample,
-                inputs=[
-                    "oos_predictions",
-                    "labels",
-                    "bars_15m",
-                    "params:evaluation",
-                    "params:training",
-                    "params:costs",
-                ],
-                outputs=["trades", "equity", "trading_figures"],
+                ["oos_predictions", "labels", "bars_15m", "params:evaluation", "params:training", "params:costs"],
+                ["trades", "equity", "trading_figures"],
                 name="trade_out_of_sample",
             ),
             node(
                 score_out_of_sample,
-                inputs=["oos_predictions", "params:evaluation"],
-                outputs="scores",
+                ["oos_predictions", "params:evaluation"],
+                "scores",
                 name="score_out_of_sample",
             ),
             node(
                 combine_figures,
-                inputs=["trading_figures", "scores", "feature_manifest"],
-                outputs="evaluation",
+                ["trading_figures", "scores", "training_report", "feature_manifest"],
+                "evaluation",
                 name="combine_figures",
             ),
-            node(apply_gates, inputs=["evaluation", "params:gates"], outputs="gate_results", name="apply_gates"),
-            node(draw_equity, inputs="equity", outputs="equity_figure", name="draw_equity"),
-            node(draw_reliability, inputs="evaluation", outputs="reliability_figure", name="draw_reliability"),
+            node(apply_gates, ["evaluation", "params:gates"], "gate_results", name="apply_gates"),
+            node(draw_equity, "equity", "equity_figure", name="draw_equity"),
+            node(draw_reliability, "evaluation", "reliability_figure", name="draw_reliability"),
             node(
                 write_report,
-                inputs=[
+                [
                     "evaluation",
                     "gate_results",
                     "equity",
@@ -56,8 +49,9 @@ def create_pipeline() -> Pipeline:
                     "feature_manifest",
                     "data_quality",
                 ],
-                outputs="evaluation_report",
-                name="write_evaluation_report",
+                "evaluation_report",
+                name="write_report",
             ),
-        ]
+        ],
+        tags="evaluation",
     )

@@ -85,13 +85,8 @@ def resting_protection(orders: tuple[Order, ...], side: PositionSide) -> tuple[P
             stop = price if stop is None or price is None else nearest_below(stop, price)
         else:
             price = request.trigger_price if request.type is OrderType.TAKE_PROFIT else request.price
-            target = target if price is None else price if target is None else nearest_above(target, price)
+            target = price if target is None or price is None else nearest_above(target, price)
     return stop, target
-
-
-def tighter(side: PositionSide, first: Price, second: Price) -> Price:
-    """Return the one of two stops that secures more."""
-    return max(first, second) if side is PositionSide.LONG else min(first, second)
 
 
 def trailing_stop(

@@ -38,9 +38,9 @@ class BarrierRule:
     """
 
     atr_period: int = 14
-    take_profit_atr: float = 3.0
+    take_profit_atr: float = 2.0
     stop_loss_atr: float = 2.0
-    max_bars: int = 16
+    max_bars: int = 24
     bar_ms: int = 15 * MINUTE_MS
     trailing_atr: float | None = None
 
@@ -72,7 +72,7 @@ class SignalRule:
     confidence_threshold: float = 0.65
     min_agreement: float = 0.6
     min_expected_value: float = 0.0
-    flat_outcome_atr: float = -0.35
+    flat_outcome_atr: float = -0.1
     slippage: float = 0.0001
 
     def __post_init__(self) -> None:

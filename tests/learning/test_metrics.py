@@ -23,6 +23,7 @@ def drawn(seed: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
 def test_given_four_rows_when_scored_then_the_figures_are_those_worked_out_by_hand() -> None:
     scores = score(CLASSES, PROBABILITIES, EVEN)
     assert scores["log_loss"] == pytest.approx(-sum(map(math.log, (0.5, 0.8, 0.6, 0.1))) / 4)
+    assert scores["direction_log_loss"] == pytest.approx(-sum(map(math.log, (0.5 / 0.75, 0.6 / 0.8, 0.1 / 0.8))) / 3)
     assert scores["brier"] == pytest.approx((0.375 + 0.06 + 0.24 + (0.49 + 0.04 + 0.81)) / 4)
     # Predicted 0, 1, 2, 0: F1 of short 2/3, of flat 1, of long 2/3.
     assert scores["macro_f1"] == pytest.approx((2 / 3 + 1 + 2 / 3) / 3)
@@ -32,7 +33,24 @@ def test_given_four_rows_when_scored_then_the_figures_are_those_worked_out_by_ha
 
 def test_given_certain_and_right_predictions_when_scored_then_every_score_is_perfect() -> None:
     scores = score(CLASSES, np.eye(3)[CLASSES], EVEN)
-    assert scores == pytest.approx({"log_loss": 0.0, "brier": 0.0, "ece": 0.0, "macro_f1": 1.0, "mcc": 1.0})
+    perfect = {"log_loss": 0.0, "brier": 0.0, "ece": 0.0, "macro_f1": 1.0, "mcc": 1.0, "direction_log_loss": 0.0}
+    assert scores == pytest.approx(perfect)
+
+
+def test_given_a_model_that_tells_when_but_not_where_to_when_scored_then_only_the_direction_gains_nothing() -> None:
+    rng = np.random.default_rng(8)
+    moves = rng.uniform(0.2, 0.8, 20_000)
+    classes = np.where(rng.random(20_000) < moves, rng.choice([0, 2], 20_000), 1).astype(np.int8)
+    told = np.column_stack([moves / 2, 1 - moves, moves / 2])
+    prior = np.tile([0.25, 0.5, 0.25], (20_000, 1))
+    weights = np.ones(20_000)
+    assert score(classes, told, weights)["log_loss"] < score(classes, prior, weights)["log_loss"] - 0.03
+    assert score(classes, told, weights)["direction_log_loss"] == pytest.approx(math.log(2))
+
+
+def test_given_rows_that_are_all_flat_when_scored_then_there_is_no_direction_to_lose() -> None:
+    flat = np.ones(4, dtype=np.int8)
+    assert score(flat, PROBABILITIES, EVEN)["direction_log_loss"] == 0.0
 
 
 def test_given_a_certain_and_wrong_prediction_when_scored_then_the_loss_is_large_but_finite() -> None:

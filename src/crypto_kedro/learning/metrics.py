@@ -18,6 +18,8 @@ from crypto_kedro.serving.probability import CLASS_NAMES
 CALIBRATION_BINS = 10
 _LEAST_PROBABILITY = 1e-15
 _NO_VARIANCE = 1e-12
+_FLAT = CLASS_NAMES.index("flat")
+_SIDES = [CLASS_NAMES.index("short"), CLASS_NAMES.index("long")]
 
 
 def log_loss(classes: ClassArray, probabilities: FloatArray, weights: FloatArray) -> float:
@@ -67,7 +69,21 @@ def matthews_correlation(classes: ClassArray, probabilities: FloatArray, weights
     predicted_shares, happened_shares = share @ predicted, share @ happened
     covariance = float(np.sum(share[:, np.newaxis] * predicted * happened) - predicted_shares @ happened_shares)
     variances = (1.0 - float(np.sum(predicted_shares**2))) * (1.0 - float(np.sum(happened_shares**2)))
-    return covariance / np.sqrt(variances) if variances > _NO_VARIANCE else 0.0
+    return float(covariance / np.sqrt(variances)) if variances > _NO_VARIANCE else 0.0
+
+
+def direction_log_loss(classes: ClassArray, probabilities: FloatArray, weights: FloatArray) -> float:
+    """Log-loss of short against long on the rows that were not flat, 0 if there are none.
+
+    When it will move is far easier to tell than where to: the other scores improve on the prior even on a market whose
+    direction is pure noise. This one does not.
+    """
+    moved = classes != _FLAT
+    if not moved.any():
+        return 0.0
+    sides = np.maximum(probabilities[np.ix_(moved, _SIDES)], _LEAST_PROBABILITY)
+    happened = (classes[moved] == _SIDES[1]).astype(np.int8)
+    return log_loss(happened, sides / sides.sum(axis=1, keepdims=True), weights[moved])
 
 
 METRICS: Mapping[str, Callable[[ClassArray, FloatArray, FloatArray], float]] = MappingProxyType(
@@ -77,6 +93,7 @@ METRICS: Mapping[str, Callable[[ClassArray, FloatArray, FloatArray], float]] = M
         "ece": calibration_error,
         "macro_f1": macro_f1,
         "mcc": matthews_correlation,
+        "direction_log_loss": direction_log_loss,
     }
 )
 

@@ -101,6 +101,7 @@ def test_given_resting_orders_when_read_back_then_only_closing_ones_of_the_side_
     orders = (
         resting(LONG, OrderType.STOP, 980),
         resting(LONG, OrderType.LIMIT, 1_030),
+        resting(LONG, OrderType.MARKET, 0),
         resting(SHORT, OrderType.STOP, 1_020),
         resting(SHORT, OrderType.TAKE_PROFIT, 970),
         replace(resting(LONG, OrderType.LIMIT, 900), request=opening),

@@ -78,14 +78,13 @@ def resting_protection(orders: tuple[Order, ...], side: PositionSide) -> tuple[P
     nearest_below, nearest_above = (max, min) if side is PositionSide.LONG else (min, max)
     for order in orders:
         request = order.request
-        if request.position_side is not side or not request.closes:
+        price = request.price if request.type is OrderType.LIMIT else request.trigger_price
+        if request.position_side is not side or not request.closes or price is None:
             continue
         if request.type in _STOP_TYPES:
-            price = request.trigger_price
-            stop = price if stop is None or price is None else nearest_below(stop, price)
+            stop = price if stop is None else nearest_below(stop, price)
         else:
-            price = request.trigger_price if request.type is OrderType.TAKE_PROFIT else request.price
-            target = price if target is None or price is None else nearest_above(target, price)
+            target = price if target is None else nearest_above(target, price)
     return stop, target
 
 

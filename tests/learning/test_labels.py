@@ -1,6 +1,7 @@
 """Triple-barrier labels against hand-computed trades, a trade-by-trade oracle and general rules."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,11 @@ from hypothesis import strategies as st
 from crypto_kedro.errors import ConfigurationError, LearningError
 from crypto_kedro.features.kernels import atr
 from crypto_kedro.learning.labels import BarrierRule, Label, Outcome, label_bars, milliseconds
-from crypto_kedro.market.bars import MINUTE_MS, Bars
+from crypto_kedro.market.bars import DAY_MS, MINUTE_MS, Bars
 from crypto_kedro.market.costs import CostSchedule, FeeRates
+from crypto_kedro.market.frame import candles_from_frame
+from crypto_kedro.market.gaps import fill_halts
+from crypto_kedro.market.resample import resample
 
 INTERVAL_MS = 15 * MINUTE_MS
 FREE = CostSchedule((FeeRates(0, 0.0, 0.0, 0.0),), 0.0, 0.0)
@@ -173,6 +177,23 @@ def test_given_too_few_bars_when_labelled_then_the_error_counts_why() -> None:
 def test_given_a_barrier_of_zero_when_the_rule_is_made_then_it_names_the_setting() -> None:
     with pytest.raises(ConfigurationError, match=r"labels\.stop_loss_atr is 0"):
         BarrierRule(stop_loss_atr=0)
+
+
+def test_given_the_real_candles_when_labelled_then_every_bar_is_labelled_or_counted_and_no_halt_is_spanned(
+    real_candles_path: Path,
+) -> None:
+    candles = candles_from_frame(pd.read_parquet(real_candles_path))
+    bars = resample(fill_halts(candles, DAY_MS // MINUTE_MS, str(real_candles_path)), INTERVAL_MS)
+    rule = BarrierRule()
+
+    labelled = label_bars(bars, rule, TAKER, max_gap_minutes=60)
+
+    row = (milliseconds(labelled.frame["timestamp"]) - bars.open_time[0]) // INTERVAL_MS
+    horizon = row[:, np.newaxis] + np.arange(rule.max_bars + 1)
+    assert len(bars) == len(labelled.frame) + sum(labelled.dropped.values())
+    assert labelled.dropped["halt"] > 0
+    assert bars.gap_minutes[horizon].max() <= 60
+    assert min(labelled.shares().values()) > 0.1
 
 
 def one_long_trade(bars: Bars, row: int, unit: float, rule: BarrierRule) -> tuple[float, int, int]:

@@ -69,9 +69,6 @@ class ProductionEnsemble:
     Args:
         rule: the recipe.
         features: the feature set that every frame must hold exactly.
-
-    >>> ensemble.fit(features, labels, weights).predict_proba(features).shape
-    (17000, 3)
     """
 
     def __init__(self, rule: EnsembleRule, features: FeatureManager) -> None:

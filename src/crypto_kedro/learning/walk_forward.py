@@ -12,6 +12,7 @@ from crypto_kedro.features.manager import FeatureManager
 from crypto_kedro.learning.ensemble import EnsembleRule, ProductionEnsemble, class_shares
 from crypto_kedro.learning.leakage import check_folds
 from crypto_kedro.learning.metrics import reliability, score
+from crypto_kedro.learning.models import ClassArray
 from crypto_kedro.learning.splits import FINAL_WINDOW, Fold, WalkForward
 from crypto_kedro.learning.weights import label_uniqueness
 from crypto_kedro.market.bars import FloatArray
@@ -148,8 +149,7 @@ def score_windows(result: WalkForwardResult) -> dict[str, dict[str, Any]]:
 
 def score_folds(result: WalkForwardResult) -> dict[str, Any]:
     """Return the scores over all folds together, without the final window, and their reliability curves."""
-    tested = _folds_only(result)
-    return _scores(tested, result)
+    return _scores(_folds_only(result), result)
 
 
 def fold_reliability(result: WalkForwardResult) -> dict[str, list[dict[str, float]]]:
@@ -174,7 +174,7 @@ def _scores(tested: pd.DataFrame, result: WalkForwardResult) -> dict[str, Any]:
     }
 
 
-def _classes(tested: pd.DataFrame) -> Any:
+def _classes(tested: pd.DataFrame) -> ClassArray:
     return tested["label"].to_numpy(dtype=np.int8)
 
 

@@ -18,6 +18,7 @@ from crypto_kedro.trading.rules import MarketRules, RuleSchedule
 from crypto_kedro.trading.settings import TradingSettings
 
 N = TypeVar("N", float, FloatArray)
+Columns = TypeVar("Columns", bound=tuple[Any, ...])
 
 MAX_PRICE = 10**12
 """Closing prices are positive JPY below it, so that prices in ticks and floats hold each other exactly."""
@@ -237,9 +238,6 @@ def signal_columns(
                 passed = BAR_COMPARISONS[gate](reading.values[gate], thresholds[gate])
                 first_failed[rows][~passed] = gate
     return SignalColumns(direction, values, first_failed)
-
-
-Columns = TypeVar("Columns", bound=tuple[Any, ...])
 
 
 def _rows(columns: Columns, rows: slice) -> Columns:

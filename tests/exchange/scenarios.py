@@ -41,7 +41,7 @@ RULES = MarketRules(
 )
 
 
-def rules_with(**changes: Rate | int) -> MarketRules:
+def rules_with(**changes: Rate | Btc | Price | int) -> MarketRules:
     """The standard rules with some of them changed."""
     return dataclasses.replace(RULES, **changes)
 
@@ -118,6 +118,12 @@ class Story:
     def refused(self, order: str, price: int | None = None, trigger: int | None = None, post_only: bool = False) -> int:
         """Send an order that is refused, and return the error code."""
         answer = self.engine.place(request(order, price, trigger, post_only))
+        assert isinstance(answer, Refusal), answer
+        return int(answer.code)
+
+    def cancel_refused(self, order_id: int) -> int:
+        """Cancel in vain, and return the error code."""
+        answer = self.engine.cancel(order_id)
         assert isinstance(answer, Refusal), answer
         return int(answer.code)
 

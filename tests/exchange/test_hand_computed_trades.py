@@ -261,6 +261,16 @@ def market_order_beyond_the_volume_is_rejected_whole() -> Told:
 
 
 @trade
+def orders_share_the_volume_of_one_bar() -> Told:
+    story = Story(volume_share=Rate.of("0.1"))
+    story.flat(1_000_000)
+    story.send("buy long 0.06 market")
+    story.send("sell short 0.06 market")
+    story.bar(1_000_000, 1_000_000, 1_000_000, 1_000_000, volume="1")
+    return story, Expected(fills=["taker 0.0600 @ 1000000"], statuses="FULLY_FILLED REJECTED", cash="1000000")
+
+
+@trade
 def stop_limit_fills_at_its_trigger_when_the_limit_allows_it() -> Told:
     story = with_position("long")
     story.send("sell long 0.1 stop_limit", price=975_000, trigger=980_000)
@@ -420,6 +430,51 @@ def a_gap_past_the_losscut_leaves_no_cash_below_zero() -> Told:
 
 
 @trade
+def an_entry_within_a_bar_that_falls_past_the_losscut_is_liquidated_at_its_low() -> Told:
+    # Bought at 900,000 for 90,000: 60,000 + 18 - (900,000 - p) * 0.1 is below 22,500 from p = 524,819 down.
+    story = Story(cash="60000")
+    story.flat(1_000_000)
+    story.send("buy long 0.1 limit", price=900_000)
+    story.bar(1_000_000, 1_000_000, 400_000, 800_000)
+    return story, Expected(
+        fills=["maker 0.1000 @ 900000", "taker 0.1000 @ 400000"],
+        statuses="FULLY_FILLED FULLY_FILLED",
+        cash="60000 - 50000 + 90000 * 0.0002 - 40000 * 0.0012",
+    )
+
+
+@trade
+def an_entry_within_a_bar_that_rises_past_the_losscut_is_liquidated_at_its_high() -> Told:
+    # Sold at 1,100,000 for 110,000: 60,000 + 22 - (p - 1,100,000) * 0.1 is below 27,500 from p = 1,425,221 up.
+    story = Story(cash="60000")
+    story.flat(1_000_000)
+    story.send("sell short 0.1 limit", price=1_100_000)
+    story.bar(1_000_000, 1_500_000, 1_000_000, 1_100_000)
+    return story, Expected(
+        fills=["maker 0.1000 @ 1100000", "taker 0.1000 @ 1500000"],
+        statuses="FULLY_FILLED FULLY_FILLED",
+        cash="60000 - 40000 + 110000 * 0.0002 - 150000 * 0.0012",
+    )
+
+
+@trade
+def a_margin_call_ends_with_its_position() -> Told:
+    story = with_position("long", Story(cash="52000", start="2025-06-02T05:50"))
+    story.jump_to("2025-06-02T06:00")
+    story.flat(970_000)
+    story.send("sell long 0.1 market")
+    story.flat(970_000)
+    story.send("buy long 0.05 market")
+    story.flat(970_000)
+    assert story.engine.account().margin.call_due_at_ms is None
+    return story, Expected(
+        fills=["taker 0.1000 @ 1000000", "taker 0.1000 @ 970000", "taker 0.0500 @ 970000"],
+        statuses="FULLY_FILLED FULLY_FILLED FULLY_FILLED",
+        cash="52000 - 3000 - 120 - 97000 * 0.0012",
+    )
+
+
+@trade
 def unmet_margin_call_is_liquidated_a_day_later() -> Told:
     # 52,000 - 120 - 3,000 of loss is below half of 100,000 at 15:00 JST (06:00 UTC) on two days; one night costs 40.
     story = with_position("long", Story(cash="52000", start="2025-06-02T05:50"))
@@ -494,12 +549,37 @@ def spot_limit_takes_all_the_cash_that_it_locked() -> Told:
 
 
 @trade
+def spot_limit_that_a_risen_fee_puts_out_of_reach_is_cancelled() -> Told:
+    schedule = RuleSchedule((0, ms("2025-06-02T00:02")), (RULES, rules_with(spot_maker_fee=Rate.of("0.005"))))
+    story = Story(cash="100120", rules=schedule)
+    story.flat(1_000_000)
+    story.send("buy spot 0.1 limit", price=1_000_000)
+    story.flat(1_000_000)
+    story.bar(1_000_000, 1_000_000, 999_999, 1_000_000)
+    return story, Expected(fills=[], statuses="CANCELED_UNFILLED", cash="100120")
+
+
+@trade
 def spot_market_buy_that_outgrew_the_cash_is_rejected() -> Told:
     story = Story(cash="121000")
     story.flat(1_000_000)
     story.send("buy spot 0.1 market")
     story.flat(1_300_000)
     return story, Expected(fills=[], statuses="REJECTED", cash="121000")
+
+
+@trade
+def a_margin_loss_drops_the_spot_buy_that_it_leaves_without_cover() -> Told:
+    # The spot buy holds 48,000 * 1.0012 = 48,057.6 JPY; the loss leaves 44,826.
+    story = with_position("long", Story(cash="100000"))
+    story.send("buy spot 0.12 limit", price=400_000)
+    story.send("sell long 0.1 stop", trigger=900_000)
+    story.bar(450_000, 460_000, 440_000, 450_000)
+    return story, Expected(
+        fills=["taker 0.1000 @ 1000000", "taker 0.1000 @ 450000"],
+        statuses="FULLY_FILLED CANCELED_UNFILLED FULLY_FILLED",
+        cash="100000 - 55000 - 120 - 45000 * 0.0012",
+    )
 
 
 @trade
@@ -534,6 +614,33 @@ def with_latency_an_order_misses_the_next_open() -> Told:
     story.flat(1_010_000)
     story.flat(1_020_000)
     return story, Expected(fills=["taker 0.1000 @ 1020000"], statuses="FULLY_FILLED", cash="1000000")
+
+
+@trade
+def with_latency_a_stop_does_not_protect_before_it_has_arrived() -> Told:
+    story = Story(latency_ms=1)
+    story.flat(1_000_000)
+    story.send("buy long 0.1 market")
+    story.flat(1_000_000)
+    story.flat(1_000_000)
+    story.send("sell long 0.1 stop", trigger=980_000)
+    story.bar(975_000, 1_000_000, 970_000, 1_000_000)
+    story.bar(1_000_000, 1_000_000, 979_000, 990_000)
+    return story, Expected(
+        fills=["taker 0.1000 @ 1000000", "taker 0.1000 @ 980000"],
+        statuses="FULLY_FILLED FULLY_FILLED",
+        cash="1000000 - 2000 - 120 - 98000 * 0.0012",
+    )
+
+
+@trade
+def with_latency_a_limit_does_not_fill_before_it_has_arrived() -> Told:
+    story = Story(latency_ms=1)
+    story.flat(1_000_000)
+    story.send("buy long 0.1 limit", price=980_000)
+    story.bar(975_000, 1_000_000, 970_000, 1_000_000)
+    story.bar(1_000_000, 1_000_000, 979_999, 990_000)
+    return story, Expected(fills=["maker 0.1000 @ 980000"], statuses="FULLY_FILLED", cash="1000000")
 
 
 @trade

@@ -48,6 +48,17 @@ def test_market_order_beyond_the_shown_amount_is_rejected() -> None:
     assert tape.statuses() == "REJECTED"
 
 
+def test_orders_share_the_amount_shown_until_the_book_is_shown_again() -> None:
+    tape = opened()
+    tape.send("buy long 0.6 market")
+    tape.send("buy long 0.6 market")
+    tape.trades("buy", "0.1", 1_000_000)
+    tape.send("buy long 0.6 market")
+    tape.book(999_900, 1_000_100)
+
+    assert tape.statuses() == "FULLY_FILLED REJECTED FULLY_FILLED"
+
+
 def test_market_order_beyond_the_shown_amount_fills_when_depth_is_assumed() -> None:
     tape = opened(touch_limits_takers=False, slippage_ticks=Price(50))
     tape.send("buy long 0.5 market")

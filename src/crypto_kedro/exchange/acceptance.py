@@ -1,7 +1,8 @@
 """Whether the exchange accepts a request: the checks of bitbank's order endpoint with its error codes."""
 
-from crypto_kedro.exchange.execution import Execution
 from crypto_kedro.exchange.ledger import PositionBook
+from crypto_kedro.exchange.margin_clock import MarginClock
+from crypto_kedro.exchange.order_desk import OrderDesk
 from crypto_kedro.exchange.working_order import WorkingOrder
 from crypto_kedro.trading.account import MarginState
 from crypto_kedro.trading.money import Btc, Jpy
@@ -20,21 +21,21 @@ def malformed(request: OrderRequest, rules: MarketRules, last: int) -> Refusal |
     return _wrong_form(request, rules) or _wrong_size(request, rules) or _wrong_trigger(request, last)
 
 
-def without_room(order: WorkingOrder, execution: Execution, state: MarginState, last: int) -> Refusal | None:
+def without_room(order: WorkingOrder, desk: OrderDesk, clock: MarginClock, last: int) -> Refusal | None:
     """Return why the account cannot carry an order, None when it can.
 
     Args:
         order: the order, not yet registered.
-        execution: the desk with its ledger, open orders and rules.
-        state: health of the margin account.
+        desk: the account with its ledger, open orders and rules.
+        clock: knows the health of the margin account.
         last: last traded price in ticks, which sizes orders without a limit price.
     """
-    if len(execution.open_orders) >= execution.rules.max_open_orders:
-        return Refusal(RefusalCode.TOO_MANY_ORDERS, f"{len(execution.open_orders)} orders are already open")
+    if len(desk.open_orders) >= desk.rules.max_open_orders:
+        return Refusal(RefusalCode.TOO_MANY_ORDERS, f"{len(desk.open_orders)} orders are already open")
     if order.position is None:
-        return None if order.type.has_trigger else _no_funds(order, execution, last)
+        return None if order.type.has_trigger else _no_funds(order, desk, last)
     if order.opens:
-        return _no_margin(order, execution, state, last)
+        return _no_margin(order, desk, clock.state(), last)
     return _no_position(order, order.position)
 
 
@@ -99,9 +100,9 @@ def _wrong_trigger(request: OrderRequest, last: int) -> Refusal | None:
     return None
 
 
-def _no_funds(order: WorkingOrder, execution: Execution, last: int) -> Refusal | None:
-    ledger = execution.ledger
-    needed = execution.quantity_to_hold(order, order.price or last)
+def _no_funds(order: WorkingOrder, desk: OrderDesk, last: int) -> Refusal | None:
+    ledger = desk.ledger
+    needed = desk.quantity_to_hold(order, order.price or last)
     if order.is_buy and needed > ledger.cash - ledger.cash_held:
         free = Jpy(ledger.cash - ledger.cash_held)
         return Refusal(RefusalCode.INSUFFICIENT_FUNDS, f"the buy needs {Jpy(needed)} JPY, {free} are free")
@@ -111,11 +112,11 @@ def _no_funds(order: WorkingOrder, execution: Execution, last: int) -> Refusal |
     return None
 
 
-def _no_margin(order: WorkingOrder, execution: Execution, state: MarginState, last: int) -> Refusal | None:
+def _no_margin(order: WorkingOrder, desk: OrderDesk, state: MarginState, last: int) -> Refusal | None:
     if state is not MarginState.NORMAL:
         return Refusal(RefusalCode.OPENING_RESTRICTED, f"the margin account is in state {state}")
-    product = execution.quantity_to_hold(order, order.price or last)
-    ledger, rules = execution.ledger, execution.rules
+    product = desk.quantity_to_hold(order, order.price or last)
+    ledger, rules = desk.ledger, desk.rules
     available = ledger.available_to_open(rules, ledger.margin_balance(rules, last))
     if product > available:
         detail = f"the order opens {Jpy(product)} JPY, {Jpy(available)} are available"

@@ -1,8 +1,8 @@
 """The account as frozen values; what has not changed since the last report is reported with the same objects."""
 
-from crypto_kedro.exchange.execution import Execution
 from crypto_kedro.exchange.ledger import PositionBook
 from crypto_kedro.exchange.margin_clock import MarginClock
+from crypto_kedro.exchange.order_desk import OrderDesk
 from crypto_kedro.exchange.working_order import NO_BTC, NO_JPY
 from crypto_kedro.trading.account import AccountState, MarginState, MarginStatus, Position
 from crypto_kedro.trading.money import Btc, Jpy, Price
@@ -16,14 +16,14 @@ class AccountReport:
     """Builds reports of one account.
 
     Args:
-        execution: the desk whose orders and ledger are reported.
+        desk: the desk whose orders and ledger are reported.
         clock: knows the state of the margin account.
     """
 
-    __slots__ = ("_cash", "_clock", "_execution", "_last", "_long", "_revision", "_short", "_state")
+    __slots__ = ("_cash", "_clock", "_desk", "_last", "_long", "_revision", "_short", "_state")
 
-    def __init__(self, execution: Execution, clock: MarginClock) -> None:
-        self._execution = execution
+    def __init__(self, desk: OrderDesk, clock: MarginClock) -> None:
+        self._desk = desk
         self._clock = clock
         self._revision = -1
         self._last = 0
@@ -34,7 +34,7 @@ class AccountReport:
     def at(self, now: int, last: int) -> AccountState:
         """Return the account at a time (Unix milliseconds UTC) and a last price in ticks."""
         before = self._state
-        if before is None or self._revision != self._execution.revision:
+        if before is None or self._revision != self._desk.revision:
             state = self._anew(now, last)
         elif before.at_ms == now and self._last == last:
             return before
@@ -53,12 +53,12 @@ class AccountReport:
                 self._margin(last) if before.long.amount or before.short.amount or before.btc else before.margin,
             )
         self._state = state
-        self._revision = self._execution.revision
+        self._revision = self._desk.revision
         self._last = last
         return state
 
     def _anew(self, now: int, last: int) -> AccountState:
-        ledger = self._execution.ledger
+        ledger = self._desk.ledger
         if self._cash.units != ledger.cash:
             self._cash = Jpy(ledger.cash)
         self._long = _position(ledger.long, self._long)
@@ -73,21 +73,21 @@ class AccountReport:
             Jpy(ledger.payable) if ledger.payable else NO_JPY,
             self._long,
             self._short,
-            tuple([order.report() for order in self._execution.open_orders.values()]),
+            tuple([order.report() for order in self._desk.open_orders.values()]),
             self._margin(last),
         )
 
     def _margin(self, last: int) -> MarginStatus:
-        execution = self._execution
-        ledger, state = execution.ledger, self._clock.state()
-        balance = ledger.margin_balance(execution.rules, last)
+        desk = self._desk
+        ledger, state = desk.ledger, self._clock.state()
+        balance = ledger.margin_balance(desk.rules, last)
         product = ledger.position_product()
         return MarginStatus(
             state,
             Jpy(balance),
             Jpy(product) if product else NO_JPY,
             Jpy(ledger.opening_held) if ledger.opening_held else NO_JPY,
-            Jpy(ledger.available_to_open(execution.rules, balance)),
+            Jpy(ledger.available_to_open(desk.rules, balance)),
             self._clock.call_due_at if state is MarginState.CALL else None,
         )
 

@@ -28,6 +28,12 @@ class PositionBook:
         self.interest = 0
         self.held = 0
 
+    def open(self, lots: int, product: int, fee: int) -> None:
+        """Open or enlarge the position; its fee is charged when it closes."""
+        self.lots += lots
+        self.product += product
+        self.fee += fee
+
 
 class Ledger:
     """Balances and positions of one account.
@@ -54,8 +60,15 @@ class Ledger:
         """Whether a margin position is open."""
         return self.long.lots > 0 or self.short.lots > 0
 
+    def trade_spot(self, lots: int, product: int, fee: int) -> None:
+        """Exchange cash for BTC; negative lots and product are a sale."""
+        self.cash -= product + fee
+        self.btc_lots += lots
+        if self.payable:
+            self._settle_debt()
+
     def close(self, position: PositionBook, lots: int, product: int, fee: int) -> tuple[int, int, int]:
-        """Close a part of a position at a product and settle it in cash, which a shortfall takes below zero.
+        """Close a part of a position at a product and settle it in cash.
 
         Returns:
             Fee charged (the opening fee's share plus ``fee``), interest charged, and the net profit or loss.
@@ -72,9 +85,11 @@ class Ledger:
         charged = charged_opening + fee
         profit = gross - charged - interest
         self.cash += profit
+        if self.cash < 0 or self.payable:
+            self._settle_debt()
         return charged, interest, profit
 
-    def settle_debt(self) -> None:
+    def _settle_debt(self) -> None:
         """Turn a shortfall of cash into debt, and pay debt from cash."""
         net = self.cash - self.payable
         self.cash = max(net, 0)

@@ -7,6 +7,7 @@ from crypto_kedro.exchange.bar_matching import BarMatcher
 from crypto_kedro.exchange.execution import Execution
 from crypto_kedro.exchange.ledger import NEVER_ABOVE, NEVER_BELOW, Ledger
 from crypto_kedro.exchange.margin_clock import MarginClock
+from crypto_kedro.exchange.order_desk import OrderDesk
 from crypto_kedro.exchange.print_matching import PrintMatcher
 from crypto_kedro.exchange.settings import EngineError, EngineSettings
 from crypto_kedro.exchange.working_order import NO_BTC
@@ -40,11 +41,12 @@ class MatchingEngine:
     ) -> None:
         if cash.units < 0 or btc.lots < 0:
             raise EngineError(f"matching engine: starting balances must not be negative, got {cash} JPY and {btc} BTC")
-        self._execution = Execution(Ledger(cash.units, btc.lots), schedule.at(start_ms), settings)
-        self._clock = MarginClock(self._execution, schedule, start_ms)
-        self._report = AccountReport(self._execution, self._clock)
-        self._bars = BarMatcher(self._execution, self._clock)
-        self._prints = PrintMatcher(self._execution, self._clock)
+        self._desk = OrderDesk(Ledger(cash.units, btc.lots), schedule.at(start_ms), settings)
+        self._execution = Execution(self._desk)
+        self._clock = MarginClock(self._desk, self._execution, schedule, start_ms)
+        self._report = AccountReport(self._desk, self._clock)
+        self._bars = BarMatcher(self._desk, self._execution, self._clock)
+        self._prints = PrintMatcher(self._desk, self._execution, self._clock)
         self._latency_ms = settings.latency_ms
         self._now = start_ms
         self._last = 0
@@ -57,7 +59,7 @@ class MatchingEngine:
     @property
     def revision(self) -> int:
         """Grows with every change of an order, a balance or a position."""
-        return self._execution.revision
+        return self._desk.revision
 
     @property
     def fills(self) -> list[Fill]:
@@ -66,12 +68,12 @@ class MatchingEngine:
 
     def order(self, order_id: int) -> Order | None:
         """Return an order by its id, finished ones included; None when there is none."""
-        order = self._execution.orders.get(order_id)
+        order = self._desk.orders.get(order_id)
         return None if order is None else order.report()
 
     def orders(self) -> list[Order]:
         """Return every order ever accepted, ascending by id."""
-        return [order.report() for order in self._execution.orders.values()]
+        return [order.report() for order in self._desk.orders.values()]
 
     def place(self, request: OrderRequest, at_ms: int | None = None) -> Order | Refusal:
         """Send an order; it meets the market with the next market data at or after its arrival.
@@ -87,15 +89,15 @@ class MatchingEngine:
             EngineError: no market data has been seen yet, or ``at_ms`` lies before it.
         """
         at = self._sending_time(at_ms)
-        execution, last = self._execution, self._last
-        refused = malformed(request, execution.rules, last)
+        desk, last = self._desk, self._last
+        refused = malformed(request, desk.rules, last)
         if refused is not None:
             return refused
-        order = execution.new_order(request, at, at + self._latency_ms)
-        refused = without_room(order, execution, self._clock.state(), last)
+        order = desk.new_order(request, at, at + self._latency_ms)
+        refused = without_room(order, desk, self._clock, last)
         if refused is not None:
             return refused
-        execution.register(order, last, self._now)
+        desk.register(order, last, self._now)
         return order.report()
 
     def cancel(self, order_id: int, at_ms: int | None = None) -> Order | Refusal:
@@ -112,16 +114,16 @@ class MatchingEngine:
             EngineError: no market data has been seen yet, or ``at_ms`` lies before it.
         """
         at = self._sending_time(at_ms)
-        order = self._execution.orders.get(order_id)
+        order = self._desk.orders.get(order_id)
         if order is None:
             return Refusal(RefusalCode.ORDER_NOT_FOUND, f"there is no order {order_id}")
         if not order.status.is_open:
             return Refusal(_AFTER_THE_END[order.status], f"order {order_id} is {order.status}")
         if self._latency_ms:
-            self._execution.late_cancels.append((order, at + self._latency_ms))
-            self._execution.revision += 1
+            self._desk.late_cancels.append((order, at + self._latency_ms))
+            self._desk.revision += 1
         else:
-            self._execution.cancel(order, at)
+            self._desk.cancel(order, at)
         return order.report()
 
     def _sending_time(self, at_ms: int | None) -> int:
@@ -147,7 +149,7 @@ class MatchingEngine:
         fills = self._execution.fills
         before = len(fills)
         matcher = self._bars
-        if matcher.revision != self._execution.revision:
+        if matcher.revision != self._desk.revision:
             matcher.refresh()
         if bar.open_time_ms >= matcher.moment or bar.low_ticks <= matcher.down or bar.high_ticks >= matcher.up:
             matcher.match(bar)
@@ -163,7 +165,7 @@ class MatchingEngine:
         """
         end = len(bars) if stop is None else stop
         matcher = self._bars
-        if matcher.revision != self._execution.revision:
+        if matcher.revision != self._desk.revision:
             matcher.refresh()
         if matcher.moment < NEVER_ABOVE:
             end = bars.first_at(matcher.moment, start, end)

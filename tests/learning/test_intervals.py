@@ -126,12 +126,16 @@ def test_scores_of_identical_days_have_no_spread_and_equal_those_of_scikit_learn
 
     predicted = probabilities.argmax(axis=1)
     loss = log_loss(label, probabilities, sample_weight=weight, labels=[0, 1, 2])
+    moved, sides = label != 1, probabilities[:, [0, 2]] / probabilities[:, [0, 2]].sum(axis=1, keepdims=True)
+    direction = log_loss(label[moved] == 2, sides[moved], sample_weight=weight[moved], labels=[False, True])
     brier = np.average(((probabilities - np.eye(3)[label]) ** 2).sum(axis=1), weights=weight)
     expected = {
         "log_loss": loss,
         "log_loss_gain": np.log(3) - loss,
         "brier": brier,
         "brier_gain": 2 / 3 - brier,
+        "direction_log_loss": direction,
+        "direction_log_loss_gain": np.log(2) - direction,
         "macro_f1": f1_score(label, predicted, average="macro", sample_weight=weight),
         "mcc": matthews_corrcoef(label, predicted, sample_weight=weight),
     }

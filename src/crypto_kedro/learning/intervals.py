@@ -9,7 +9,8 @@ import numpy as np
 from crypto_kedro.errors import LearningError
 from crypto_kedro.market.bars import FloatArray, IntArray
 
-CLASSES = 3
+CLASSES, FLAT = 3, 1
+LEAST_PROBABILITY = 1e-15
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,25 +168,27 @@ def classification_intervals(
         resampling: how blocks are drawn.
 
     Returns:
-        ``log_loss``, ``brier``, ``macro_f1``, ``mcc``, and ``log_loss_gain`` and ``brier_gain``: by how much the
-        model is better (positive) than the prior on the same rows.
+        ``log_loss``, ``brier``, ``direction_log_loss``, ``macro_f1`` and ``mcc`` as `learning.metrics` defines them,
+        and ``log_loss_gain``, ``brier_gain``, ``direction_log_loss_gain``: by how much the model is better (positive)
+        than the prior on the same rows.
     """
     rows = np.arange(len(label))
-    losses = [-np.log(np.clip(p[rows, label], np.finfo(float).eps, 1.0)) for p in (probabilities, prior)]
-    briers = [np.sum((p - np.eye(CLASSES)[label]) ** 2, axis=1) for p in (probabilities, prior)]
-    scores = np.column_stack([*losses, *briers, np.ones(len(label))]) * weight[:, None]
+    moved = label != FLAT
     confusion = np.zeros((len(label), CLASSES * CLASSES))
-    confusion[rows, label * CLASSES + np.argmax(probabilities, axis=1)] = weight
-    sums = block_sums(np.column_stack([scores, confusion]), block)
-    statistics: dict[str, Callable[[FloatArray], FloatArray]] = {
-        "log_loss": lambda total: total[:, 0] / total[:, 4],
-        "log_loss_gain": lambda total: (total[:, 1] - total[:, 0]) / total[:, 4],
-        "brier": lambda total: total[:, 2] / total[:, 4],
-        "brier_gain": lambda total: (total[:, 3] - total[:, 2]) / total[:, 4],
-        "macro_f1": lambda total: _macro_f1(total[:, 5:]),
-        "mcc": lambda total: _mcc(total[:, 5:]),
+    confusion[rows, label * CLASSES + np.argmax(probabilities, axis=1)] = 1.0
+    losses = [_losses(probabilities, label), _losses(prior, label)]
+    contributions = np.column_stack([*losses, np.ones(len(label)), np.ones(len(label)), moved, confusion])
+    sums = block_sums(contributions * weight[:, None], block)
+
+    intervals: dict[str, Interval | None] = {
+        "macro_f1": bootstrap_interval(lambda total: _macro_f1(total[:, 9:]), sums, resampling),
+        "mcc": bootstrap_interval(lambda total: _mcc(total[:, 9:]), sums, resampling),
     }
-    return {name: bootstrap_interval(statistic, sums, resampling) for name, statistic in statistics.items()}
+    for at, name in enumerate(("log_loss", "brier", "direction_log_loss")):
+        loss, prior_loss, count = sums[:, at], sums[:, 3 + at], sums[:, 6 + at]
+        intervals[name] = bootstrap_interval(_ratio, np.column_stack([loss, count]), resampling)
+        intervals[f"{name}_gain"] = bootstrap_interval(_ratio, np.column_stack([prior_loss - loss, count]), resampling)
+    return intervals
 
 
 def profit_interval(daily_returns: FloatArray, resampling: Resampling) -> Interval | None:
@@ -199,6 +202,26 @@ def _percentiles(values: FloatArray, resampling: Resampling) -> Interval:
     tail = (1 - resampling.level) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(float(low), float(high), resampling.level)
+
+
+def _losses(probabilities: FloatArray, label: IntArray) -> FloatArray:
+    """Return each row's log-loss, Brier score and log-loss of the direction (0 for flat), shape (n, 3)."""
+    floored = np.maximum(probabilities, LEAST_PROBABILITY)
+    happened = floored[np.arange(len(label)), label]
+    either_side = floored.sum(axis=1) - floored[:, FLAT]
+    return np.column_stack(
+        [
+            -np.log(happened),
+            np.sum((probabilities - np.eye(CLASSES)[label]) ** 2, axis=1),
+            np.where(label == FLAT, 0.0, np.log(either_side) - np.log(happened)),
+        ]
+    )
+
+
+def _ratio(total: FloatArray) -> FloatArray:
+    """Return the first column over the second, shape (m,), and NaN where that is undefined."""
+    quotient: FloatArray = np.divide(total[:, 0], total[:, 1], out=np.full(len(total), np.nan), where=total[:, 1] > 0)
+    return quotient
 
 
 def _macro_f1(confusion: FloatArray) -> FloatArray:

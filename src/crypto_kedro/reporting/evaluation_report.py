@@ -30,7 +30,12 @@ METRICS = {
     "ece": ("Expected calibration error", "lower"),
     "macro_f1": ("Macro F1", "higher"),
     "mcc": ("Matthews correlation", "higher"),
+    "direction_log_loss": ("Log-loss of the direction", "lower"),
 }
+PREDICTIONS = (
+    "The prior predicts the class shares of the training data. When the market will move is easier to tell than where "
+    "to: only the log-loss of the direction, short against long where it moved, speaks of the latter."
+)
 RANDOM_QUANTILES = {
     "5th percentile": "net_profit_p05",
     "median": "net_profit_p50",
@@ -79,7 +84,7 @@ def evaluation_html(records: EvaluationRecords) -> str:
         Section("Key figures", _key_figures(records.evaluation)),
         Section("Gates", _gates(records.gate_results), "A model may become champion only if it passes all of them."),
         Section("Profit and drawdown", _profit(records), "Leverage 1, profits reinvested, all costs paid."),
-        Section("Predictions", _predictions(scores), "The prior predicts the class shares of the training data."),
+        Section("Predictions", _predictions(scores), PREDICTIONS),
         Section("Windows", _windows(records.evaluation["windows"]), "Each is predicted by a model trained before it."),
         Section("Reliability", _reliability(scores), "A probability should come true as often as it says."),
         Section("Importances", _importances(records.training_report), "Of the model trained for the final window."),

@@ -52,10 +52,18 @@ def _compared(trading: Mapping[str, Any]) -> str:
 
 
 def _information(evaluation: Mapping[str, Any]) -> str:
-    gain = evaluation["classification"]["intervals"]["log_loss_gain"]
-    if gain is None or gain["low"] <= 0:
-        return " Its probabilities are not measurably better than the class shares of the training data."
-    return " Its probabilities are better than the class shares of the training data, but not by enough to trade on."
+    intervals = evaluation["classification"]["intervals"]
+    if _above_zero(intervals["direction_log_loss_gain"]):
+        return (
+            " Its probabilities tell the direction better than the class shares of the training data, yet too little."
+        )
+    if _above_zero(intervals["log_loss_gain"]):
+        return " Its probabilities tell when the market will move, but not measurably in which direction."
+    return " Its probabilities are not measurably better than the class shares of the training data."
+
+
+def _above_zero(interval: Mapping[str, float] | None) -> bool:
+    return interval is not None and interval["low"] > 0
 
 
 def _interval(interval: Mapping[str, float] | None) -> str:

@@ -133,6 +133,43 @@ def whole_position_stop_loss_closes_what_was_added_later() -> Told:
 
 
 @trade
+def whole_position_stop_loss_that_finds_no_position_is_cancelled() -> Told:
+    story = with_position("long")
+    story.send("sell long all stop_loss", trigger=980_000)
+    story.send("sell long 0.1 market")
+    story.flat(1_000_000)
+    story.bar(1_000_000, 1_000_000, 975_000, 976_000)
+    return story, Expected(
+        fills=["taker 0.1000 @ 1000000", "taker 0.1000 @ 1000000"],
+        statuses="FULLY_FILLED CANCELED_UNFILLED FULLY_FILLED",
+        cash="1000000 - 120 - 120",
+    )
+
+
+@trade
+def stops_and_targets_of_one_bar_each_go_in_the_order_in_which_the_price_meets_them() -> Told:
+    story = with_position("long")
+    story.send("sell long 0.03 stop", trigger=970_000)
+    story.send("sell long 0.01 stop", trigger=980_000)
+    story.send("sell long 0.01 stop", trigger=975_000)
+    story.send("sell long 0.02 take_profit", trigger=1_020_000)
+    story.send("sell long 0.03 take_profit", trigger=1_010_000)
+    story.bar(1_000_000, 1_020_000, 970_000, 1_000_000)
+    return story, Expected(
+        fills=[
+            "taker 0.1000 @ 1000000",
+            "taker 0.0100 @ 980000",
+            "taker 0.0100 @ 975000",
+            "taker 0.0300 @ 970000",
+            "taker 0.0300 @ 1010000",
+            "taker 0.0200 @ 1020000",
+        ],
+        statuses="FULLY_FILLED FULLY_FILLED FULLY_FILLED FULLY_FILLED FULLY_FILLED FULLY_FILLED",
+        cash="1000000 - 200 - 250 - 900 + 300 + 400 - 120 - (9800 + 9750 + 29100 + 30300 + 20400) * 0.0012",
+    )
+
+
+@trade
 def limit_entry_and_limit_exit_earn_the_maker_rebate_twice() -> Told:
     story = Story()
     story.flat(1_000_000)
@@ -418,6 +455,66 @@ def a_stop_nearer_than_the_losscut_comes_first() -> Told:
 
 
 @trade
+def a_short_stop_nearer_than_the_losscut_comes_first() -> Told:
+    story = with_position("short", Story(cash="60000"))
+    story.send("buy short 0.1 stop", trigger=1_300_000)
+    story.bar(1_000_000, 1_400_000, 1_000_000, 1_350_000)
+    return story, Expected(
+        fills=["taker 0.1000 @ 1000000", "taker 0.1000 @ 1300000"],
+        statuses="FULLY_FILLED FULLY_FILLED",
+        cash="60000 - 30000 - 120 - 130000 * 0.0012",
+    )
+
+
+@trade
+def a_liquidation_cancels_the_margin_orders_and_leaves_spot_alone() -> Told:
+    story = with_position("long", Story(cash="60000", btc="0.001"))
+    story.send("buy long 0.01 limit", price=500_000)
+    story.send("sell spot 0.001 limit", price=1_100_000)
+    story.bar(600_000, 600_000, 600_000, 600_000)
+    return story, Expected(
+        fills=["taker 0.1000 @ 1000000", "taker 0.1000 @ 600000"],
+        statuses="FULLY_FILLED CANCELED_UNFILLED UNFILLED FULLY_FILLED",
+        cash="60000 - 40000 - 120 - 60000 * 0.0012",
+    )
+
+
+@trade
+def a_sale_of_btc_pays_the_debt_of_a_liquidation() -> Told:
+    # The gap leaves a debt of 70,000 + 120 + 36 - 60,000 = 10,156; 0.05 BTC at 300,000 brings 15,000 less 18.
+    story = with_position("long", Story(cash="60000", btc="0.05"))
+    story.flat(300_000)
+    story.send("sell spot 0.05 market")
+    story.flat(300_000)
+    assert story.engine.account().payable.decimal == 0
+    return story, Expected(
+        fills=["taker 0.1000 @ 1000000", "taker 0.1000 @ 300000", "taker 0.0500 @ 300000"],
+        statuses="FULLY_FILLED FULLY_FILLED FULLY_FILLED",
+        cash="15000 - 18 - 10156",
+    )
+
+
+@trade
+def a_hedge_that_is_liquidated_pays_the_loss_of_the_other_side() -> Told:
+    # 0.08 BTC net long lose 56,000 of 61,000: the long ends 9,156 in debt, the short then brings 14,000 - 24 - 7.2.
+    story = with_position("long", Story(cash="61000"))
+    story.send("sell short 0.02 market")
+    story.flat(1_000_000)
+    story.flat(300_000)
+    assert story.engine.account().payable.decimal == 0
+    return story, Expected(
+        fills=[
+            "taker 0.1000 @ 1000000",
+            "taker 0.0200 @ 1000000",
+            "taker 0.1000 @ 300000",
+            "taker 0.0200 @ 300000",
+        ],
+        statuses="FULLY_FILLED FULLY_FILLED FULLY_FILLED FULLY_FILLED",
+        cash="14000 - 24 - 7.2 - 9156",
+    )
+
+
+@trade
 def a_gap_past_the_losscut_leaves_no_cash_below_zero() -> Told:
     story = with_position("long", Story(cash="60000"))
     story.bar(300_000, 310_000, 290_000, 300_000)
@@ -630,6 +727,22 @@ def with_latency_a_stop_does_not_protect_before_it_has_arrived() -> Told:
         fills=["taker 0.1000 @ 1000000", "taker 0.1000 @ 980000"],
         statuses="FULLY_FILLED FULLY_FILLED",
         cash="1000000 - 2000 - 120 - 98000 * 0.0012",
+    )
+
+
+@trade
+def with_latency_a_stop_does_not_fire_within_the_bar_of_its_arrival() -> Told:
+    story = Story(latency_ms=1)
+    story.flat(1_000_000)
+    story.send("buy long 0.1 market")
+    story.flat(1_000_000)
+    story.flat(1_000_000)
+    story.send("sell long 0.1 stop", trigger=980_000)
+    story.bar(1_000_000, 1_000_000, 970_000, 1_000_000)
+    return story, Expected(
+        fills=["taker 0.1000 @ 1000000"],
+        statuses="FULLY_FILLED INACTIVE",
+        cash="1000000",
     )
 
 

@@ -100,6 +100,25 @@ def test_a_report_stands_until_something_changes() -> None:
     assert before.open_orders == ()
 
 
+def test_a_report_follows_the_time_the_price_and_every_part_of_a_position() -> None:
+    story = Story(start="2025-06-02T14:56")
+    story.flat(1_000_000)
+    story.send("buy long 0.1 market")
+    story.flat(1_000_000)
+    first = story.engine.account()
+    story.flat(1_000_000)
+    assert story.engine.account().at_ms == first.at_ms + MINUTE_MS
+
+    story.send("sell long 0.04 limit", price=1_100_000)
+    assert story.engine.account().long.locked_amount == Btc.of("0.04")
+
+    story.flat(1_010_000)
+    assert story.engine.account().equity - first.equity == Jpy.of(1_000)
+
+    story.flat(1_010_000)
+    assert story.engine.account().long.unrealized_interest == Jpy.of(40)
+
+
 def test_debt_is_a_margin_state() -> None:
     story = Story(cash="60000")
     story.flat(1_000_000)

@@ -162,6 +162,17 @@ def test_a_request_sent_within_a_bar_meets_the_next_one() -> None:
     assert story.executions() == ["taker 0.1000 @ 1002000"]
 
 
+def test_a_cancel_sent_within_a_bar_comes_after_the_fills_of_that_bar() -> None:
+    story = Story()
+    story.flat(1_000_000)
+    order = story.send("buy long 0.1 limit", price=990_000)
+    story.flat(1_000_000)
+    story.engine.cancel(order.order_id, at_ms=story.clock + 1)
+    story.bar(1_000_000, 1_000_000, 980_000, 990_000)
+
+    assert story.statuses() == "FULLY_FILLED"
+
+
 def test_a_negative_start_is_refused() -> None:
     with pytest.raises(EngineError, match="must not be negative"):
         Story(cash="-1")

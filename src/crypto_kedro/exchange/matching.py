@@ -22,8 +22,8 @@ class MatchingEngine:
     """An exchange account that trades against recorded or live market data.
 
     Either feed it bars with :meth:`advance`, or trades and book tops with :meth:`advance_trade` and
-    :meth:`advance_book`. Between two bars without :meth:`next_event` nothing can happen, so they may be skipped:
-    trades, balances and interest come out identical.
+    :meth:`advance_book`. The bars before the one that :meth:`next_event` names may be skipped: trades, balances and
+    interest come out identical.
 
     Args:
         schedule: the market's rules by date.
@@ -101,7 +101,7 @@ class MatchingEngine:
         return order.report()
 
     def cancel(self, order_id: int, at_ms: int | None = None) -> Order | Refusal:
-        """Cancel an order; with latency it may still fill before the request arrives.
+        """Cancel an order; it may still fill by market data that comes before the request arrives.
 
         Args:
             order_id: the order.
@@ -119,11 +119,12 @@ class MatchingEngine:
             return Refusal(RefusalCode.ORDER_NOT_FOUND, f"there is no order {order_id}")
         if not order.status.is_open:
             return Refusal(_AFTER_THE_END[order.status], f"order {order_id} is {order.status}")
-        if self._latency_ms:
-            self._desk.late_cancels.append((order, at + self._latency_ms))
-            self._desk.revision += 1
-        else:
+        arrives_at = at + self._latency_ms
+        if arrives_at <= self._now:
             self._desk.cancel(order, at)
+        else:
+            self._desk.late_cancels.append((order, arrives_at))
+            self._desk.revision += 1
         return order.report()
 
     def _sending_time(self, at_ms: int | None) -> int:

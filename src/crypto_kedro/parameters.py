@@ -47,6 +47,38 @@ class FeatureParameters(ParameterGroup):
     max_gap_minutes: int = Field(ge=0)
 
 
+class LabelParameters(ParameterGroup):
+    """Where the simulated trades behind the labels end."""
+
+    atr_period: int = Field(ge=2, le=500)
+    take_profit_atr: float = Field(gt=0.0, le=50.0)
+    stop_loss_atr: float = Field(gt=0.0, le=50.0)
+    max_bars: int = Field(ge=1, le=960)
+    max_gap_minutes: int = Field(ge=0)
+
+
+class TrainingParameters(ParameterGroup):
+    """Windows, models and calibration; the settings of each model are checked where the models are known."""
+
+    training_days: int = Field(ge=1)
+    min_training_days: int = Field(ge=1)
+    n_folds: int = Field(ge=1, le=100)
+    final_days: int = Field(ge=1)
+    embargo_hours: int = Field(ge=0)
+    confidence_threshold: float = Field(gt=0.0, lt=1.0)
+    seed: int = Field(ge=0)
+    threads: int = Field(ge=1, le=256)
+    dry_run: bool
+    weights: dict[str, Annotated[float, Field(gt=0.0)]] = Field(min_length=1)
+    models: dict[str, dict[str, int | float]]
+    min_class_rows: int = Field(ge=1)
+    calibration_fraction: float = Field(gt=0.0, lt=1.0)
+    calibration_strength: float = Field(gt=0.0)
+    calibration_prior_rows: float = Field(gt=0.0)
+    recomputed_rows: int = Field(ge=1)
+    max_foresight: float = Field(gt=0.0, le=1.0)
+
+
 class EvaluationParameters(ParameterGroup):
     """How out-of-sample predictions are judged."""
 
@@ -64,7 +96,7 @@ class GateParameters(ParameterGroup):
     min_trades: int = Field(ge=1)
     min_folds_better_than_prior: Fraction
     min_net_profit: float
-    random_percentile: float = Field(ge=0.0, le=100.0)
+    random_percentile: float = Field(ge=0.0, lt=100.0)
     max_drawdown: Fraction
     max_calibration_error: Fraction
     min_final_net_profit: float
@@ -114,6 +146,8 @@ class Parameters(ParameterGroup):
 
     data: DataParameters
     features: FeatureParameters
+    labels: LabelParameters
+    training: TrainingParameters
     evaluation: EvaluationParameters
     gates: GateParameters
     costs: CostParameters

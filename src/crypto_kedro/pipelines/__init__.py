@@ -1,0 +1,1 @@
+"""Pipelines: what follows what; the rooms know how."""

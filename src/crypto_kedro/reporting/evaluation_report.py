@@ -203,7 +203,9 @@ def _reliability(scores: Mapping[str, Any]) -> Markup:
 def _importances(training_report: Mapping[str, Any]) -> Markup:
     importances = training_report["importances"]
     features = next(iter(importances.values()))
-    best = max(features, key=lambda name: sum(model[name] / sum(model.values()) for model in importances.values()))
+    # A model without a single split has no importances to share.
+    totals = {name: sum(shares.values()) or 1.0 for name, shares in importances.items()}
+    best = max(features, key=lambda feature: sum(importances[name][feature] / totals[name] for name in totals))
     return figure_html(
         importance_bars(importances),
         alt=f"Share of importance of {len(features)} features in each model; the most important is {best}",

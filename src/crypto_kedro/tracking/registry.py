@@ -30,6 +30,7 @@ class Candidate:
         registered_model: name in the registry.
         bundle: the exported ensemble.
         feature_manifest: lineage of its features, that of the candles inside.
+        predictions_sha256: hash of its out-of-sample predictions, by which an evaluation knows that they are its own.
         report: the training report: ``windows``, ``total`` and ``importances``.
         figures: matplotlib figures by file stem.
         dry_run: log the training, but register nothing.
@@ -38,6 +39,7 @@ class Candidate:
     registered_model: str
     bundle: ModelBundle
     feature_manifest: Mapping[str, Any]
+    predictions_sha256: str
     report: Mapping[str, Any]
     figures: Mapping[str, Figure]
     dry_run: bool
@@ -47,7 +49,8 @@ def register(candidate: Candidate) -> dict[str, Any]:
     """Log a candidate into the active run, one child run a model, and register it as ``challenger``.
 
     Returns:
-        JSON-able: ``name``, ``version`` (None if not registered), ``alias``, ``run_id``, ``bundle_digest``, ``reason``.
+        JSON-able: ``name``, ``version`` (None if not registered), ``alias``, ``run_id``, ``bundle_digest``,
+        ``predictions_sha256``, ``reason``.
 
     Raises:
         LineageError: no run is active, so the model could not be traced.
@@ -62,6 +65,7 @@ def register(candidate: Candidate) -> dict[str, Any]:
         "alias": None,
         "run_id": run.info.run_id,
         "bundle_digest": candidate.bundle.digest,
+        "predictions_sha256": candidate.predictions_sha256,
         "reason": "dry run: trained and logged, not registered",
     }
     if candidate.dry_run:

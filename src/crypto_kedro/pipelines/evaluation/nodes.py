@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from crypto_kedro.errors import LineageError
 from crypto_kedro.learning.evaluation import (
     TradingRule,
     agreed_source,
@@ -15,6 +16,7 @@ from crypto_kedro.learning.evaluation import (
 )
 from crypto_kedro.learning.gates import GateLimits, gate_record, judge
 from crypto_kedro.learning.intervals import Resampling
+from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.market.frame import bars_from_frame
 from crypto_kedro.market.resample import DECISION_MS
 from crypto_kedro.parameters import CostParameters, EvaluationParameters, GateParameters, TrainingParameters
@@ -70,6 +72,25 @@ def combine_figures(
 def apply_gates(evaluation: dict[str, Any], gates: GateParameters) -> dict[str, Any]:
     """Return the verdict of every gate; the model may become champion only if ``passed`` is true."""
     return gate_record(judge(evidence_of(evaluation), GateLimits(**gates.model_dump())))
+
+
+def pass_verdict(
+    registered_model: dict[str, Any],
+    oos_predictions: pd.DataFrame,
+    gate_results: dict[str, Any],
+    evaluation: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the verdict on the registered model, for the catalog to record and, if all gates passed, to promote.
+
+    Raises:
+        LineageError: the predictions are not those of the registered model.
+    """
+    if frame_sha256(oos_predictions) != registered_model["predictions_sha256"]:
+        raise LineageError(
+            "evaluation: the out-of-sample predictions are not those of the registered model; "
+            "run `kedro run --pipelines training,evaluation`"
+        )
+    return {"registered": registered_model, "gates": gate_results, "evaluation": evaluation}
 
 
 def draw_equity(equity: pd.DataFrame) -> go.Figure:

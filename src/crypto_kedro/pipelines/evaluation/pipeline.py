@@ -7,6 +7,7 @@ from crypto_kedro.pipelines.evaluation.nodes import (
     combine_figures,
     draw_equity,
     draw_reliability,
+    pass_verdict,
     score_out_of_sample,
     trade_out_of_sample,
     write_report,
@@ -36,6 +37,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="combine_figures",
             ),
             node(apply_gates, ["evaluation", "params:gates"], "gate_results", name="apply_gates"),
+            node(
+                pass_verdict,
+                inputs=["registered_model", "oos_predictions", "gate_results", "evaluation"],
+                outputs="promotion",
+                name="pass_verdict",
+            ),
             node(draw_equity, "equity", "equity_figure", name="draw_equity"),
             node(draw_reliability, "evaluation", "reliability_figure", name="draw_reliability"),
             node(

@@ -11,7 +11,8 @@ from crypto_kedro.errors import FeatureError, LineageError
 from crypto_kedro.features import FeatureManager, FeatureSet, load_feature_set
 from crypto_kedro.learning.ensemble import EnsembleRule
 from crypto_kedro.learning.export import BundleContent
-from crypto_kedro.learning.fold_figure import folds_over_price
+from crypto_kedro.reporting.evaluation_figures import importance_bars, reliability_diagram
+from crypto_kedro.reporting.fold_figures import fold_spans, folds_over_price
 from crypto_kedro.learning.labels import BarrierRule, label_bars
 from crypto_kedro.learning.leakage import check_foresight, check_recomputed, recompute_from, spread_rows
 from crypto_kedro.learning.models import MODEL_KINDS
@@ -29,7 +30,9 @@ from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.market.frame import bars_from_frame
 from crypto_kedro.market.moments import utc_iso
 from crypto_kedro.market.resample import CONTEXT_MS, DECISION_MS
-from crypto_kedro.parameters import CostParameters, LabelParameters, TrainingParameters
+from crypto_kedro.parameters import CostParameters, LabelParameters, TrackingParameters, TrainingParameters
+from crypto_kedro.serving.bundle import ModelBundle
+from crypto_kedro.tracking.registry import Candidate
 
 DRY_RUN_FOLDS = 2
 
@@ -165,6 +168,31 @@ def report_training(
 def draw_folds(folds: pd.DataFrame, bars_15m: pd.DataFrame) -> go.Figure:
     """Return the training and test windows under the price that they cover."""
     return folds_over_price(folds, bars_15m)
+
+
+def propose_model(
+    model_bundle: ModelBundle,
+    training_report: dict[str, Any],
+    feature_manifest: dict[str, Any],
+    oos_predictions: pd.DataFrame,
+    folds: pd.DataFrame,
+    bars_15m: pd.DataFrame,
+    tracking: TrackingParameters,
+) -> Candidate:
+    """Return the trained model with what is to be remembered of it, for the catalog to register."""
+    return Candidate(
+        registered_model=tracking.registered_model,
+        bundle=model_bundle,
+        feature_manifest=feature_manifest,
+        predictions_sha256=frame_sha256(oos_predictions),
+        report=training_report,
+        figures={
+            "reliability": reliability_diagram(training_report["reliability"]),
+            "importance": importance_bars(training_report["importances"]),
+            "folds_over_price": fold_spans(folds, bars_15m),
+        },
+        dry_run=training_report["dry_run"],
+    )
 
 
 def _feature_set(

@@ -7,6 +7,7 @@ from crypto_kedro.pipelines.training.nodes import (
     draw_folds,
     make_labels,
     package_model,
+    propose_model,
     report_training,
     train,
 )
@@ -52,6 +53,20 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 "training_report",
                 name="report_training",
+            ),
+            node(
+                propose_model,
+                [
+                    "model_bundle",
+                    "training_report",
+                    "feature_manifest",
+                    "oos_predictions",
+                    "folds",
+                    "bars_15m",
+                    "params:tracking",
+                ],
+                "registered_model",
+                name="register_model",
             ),
             node(draw_folds, ["folds", "bars_15m"], "folds_over_price", name="draw_folds"),
         ],

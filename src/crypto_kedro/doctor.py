@@ -55,6 +55,7 @@ def examine(project_path: Path, env: str | None = None) -> list[Finding]:
     bootstrap_project(project_path)
     with KedroSession.create(project_path=project_path, env=env) as session:
         try:
+            assert isinstance(session, KedroSession)
             context = session.load_context()
             parameters = validate_parameters(context.config_loader["parameters"])
         except CryptoKedroError as error:

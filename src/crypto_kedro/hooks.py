@@ -6,7 +6,7 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from rich.console import Console
 from rich.table import Table
@@ -105,7 +105,7 @@ class SummaryHooks:
         self._project_path = context.project_path
 
     @hook_impl(trylast=True)
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print a table of the reports, the registered version and the verdict that this run made."""
         made = {name.split("@")[0] for name in pipeline.all_outputs()}
         rows = [
@@ -123,8 +123,8 @@ class SummaryHooks:
                 table.add_row(*row)
             Console().print(table)
 
-    def _relative(self, catalog: CatalogProtocol, name: str) -> Path:
-        path = Path(catalog[name]._filepath)  # type: ignore[index]
+    def _relative(self, catalog: DataCatalog, name: str) -> Path:
+        path = Path(catalog[name]._filepath)
         return path.relative_to(self._project_path) if path.is_relative_to(self._project_path) else path
 
 

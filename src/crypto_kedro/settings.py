@@ -1,12 +1,16 @@
 """Kedro's settings: hooks, configuration loader and privacy."""
 
 import os
+import warnings
 
 from crypto_kedro.hooks import ConfigurationHooks, SummaryHooks, TrackingHooks
 
 # Nothing that runs here reports home unless the user says otherwise.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+# Kedro still registers its resolvers under OmegaConf's older name.
+warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated", category=UserWarning)
 
 HOOKS = (ConfigurationHooks(), TrackingHooks(), SummaryHooks())
 

@@ -1,11 +1,12 @@
 """Registering a trained model and moving the aliases ``challenger`` and ``champion``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.models import ModelSignature
@@ -31,6 +32,7 @@ class Candidate:
         bundle: the exported ensemble.
         feature_manifest: lineage of its features, that of the candles inside.
         predictions_sha256: hash of its out-of-sample predictions, by which an evaluation knows that they are its own.
+        example: some rows of features, kept with the model as an input that works.
         report: the training report: ``windows``, ``total`` and ``importances``.
         figures: matplotlib figures by file stem.
         dry_run: log the training, but register nothing.
@@ -40,6 +42,7 @@ class Candidate:
     bundle: ModelBundle
     feature_manifest: Mapping[str, Any]
     predictions_sha256: str
+    example: pd.DataFrame
     report: Mapping[str, Any]
     figures: Mapping[str, Figure]
     dry_run: bool
@@ -76,6 +79,7 @@ def register(candidate: Candidate) -> dict[str, Any]:
         python_model=str(_SERVED_MODEL),
         artifacts={"bundle": str(candidate.bundle.path)},
         signature=_signature(candidate.bundle.feature_names),
+        input_example=candidate.example,
         pip_requirements=["crypto-kedro[trade]"],
         registered_model_name=candidate.registered_model,
     )
@@ -168,9 +172,11 @@ def _lineage(run_id: str, candidate: Candidate) -> dict[str, str]:
 
 
 def _signature(features: tuple[str, ...]) -> ModelSignature:
-    columns = [ColSpec(DataType.double, name) for name in features]
-    probabilities = [ColSpec(DataType.double, name) for name in CLASS_NAMES]
-    return ModelSignature(inputs=Schema(columns), outputs=Schema(probabilities))
+    return ModelSignature(inputs=_doubles(features), outputs=_doubles(CLASS_NAMES))
+
+
+def _doubles(names: Sequence[str]) -> Schema:
+    return Schema([ColSpec(DataType.double, name) for name in names])
 
 
 def _figures(prefix: str, evaluation: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

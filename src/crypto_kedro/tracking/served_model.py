@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from crypto_kedro.serving.bundle import load_bundle
 from crypto_kedro.serving.probability import CLASS_NAMES

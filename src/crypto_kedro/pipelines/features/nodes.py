@@ -8,12 +8,12 @@ import plotly.graph_objects as go
 from crypto_kedro.errors import FeatureError, LineageError
 from crypto_kedro.features import FeatureManager, FeatureMatrix, FeatureSet, compute_features, load_feature_set
 from crypto_kedro.features.frame import feature_frame
-from crypto_kedro.reporting.feature_figures import distributions
 from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.market.frame import bars_from_frame, open_times
 from crypto_kedro.market.moments import utc_iso
 from crypto_kedro.market.resample import CONTEXT_MS, DECISION_MS
 from crypto_kedro.parameters import FeatureParameters
+from crypto_kedro.reporting.feature_figures import distributions
 
 
 def make_features(

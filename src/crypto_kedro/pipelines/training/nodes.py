@@ -11,8 +11,6 @@ from crypto_kedro.errors import FeatureError, LineageError
 from crypto_kedro.features import FeatureManager, FeatureSet, load_feature_set
 from crypto_kedro.learning.ensemble import EnsembleRule
 from crypto_kedro.learning.export import BundleContent
-from crypto_kedro.reporting.evaluation_figures import importance_bars, reliability_diagram
-from crypto_kedro.reporting.fold_figures import fold_spans, folds_over_price
 from crypto_kedro.learning.labels import BarrierRule, label_bars
 from crypto_kedro.learning.leakage import check_foresight, check_recomputed, recompute_from, spread_rows
 from crypto_kedro.learning.models import MODEL_KINDS
@@ -31,6 +29,8 @@ from crypto_kedro.market.frame import bars_from_frame
 from crypto_kedro.market.moments import utc_iso
 from crypto_kedro.market.resample import CONTEXT_MS, DECISION_MS
 from crypto_kedro.parameters import CostParameters, LabelParameters, TrackingParameters, TrainingParameters
+from crypto_kedro.reporting.evaluation_figures import importance_bars, reliability_diagram
+from crypto_kedro.reporting.fold_figures import fold_spans, folds_over_price
 from crypto_kedro.serving.bundle import ModelBundle
 from crypto_kedro.tracking.registry import Candidate
 
@@ -173,6 +173,7 @@ def draw_folds(folds: pd.DataFrame, bars_15m: pd.DataFrame) -> go.Figure:
 def propose_model(
     model_bundle: ModelBundle,
     training_report: dict[str, Any],
+    features: pd.DataFrame,
     feature_manifest: dict[str, Any],
     oos_predictions: pd.DataFrame,
     folds: pd.DataFrame,
@@ -185,6 +186,7 @@ def propose_model(
         bundle=model_bundle,
         feature_manifest=feature_manifest,
         predictions_sha256=frame_sha256(oos_predictions),
+        example=features[feature_manifest["names"]].tail(2),
         report=training_report,
         figures={
             "reliability": reliability_diagram(training_report["reliability"]),

@@ -59,6 +59,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 [
                     "model_bundle",
                     "training_report",
+                    "features",
                     "feature_manifest",
                     "oos_predictions",
                     "folds",

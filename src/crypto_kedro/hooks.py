@@ -124,7 +124,7 @@ class SummaryHooks:
             Console().print(table)
 
     def _relative(self, catalog: DataCatalog, name: str) -> Path:
-        path = Path(catalog[name]._filepath)
+        path = Path(catalog[name]._filepath)  # type: ignore[attr-defined]
         return path.relative_to(self._project_path) if path.is_relative_to(self._project_path) else path
 
 

@@ -1,0 +1,166 @@
+"""What a backtest leaves behind: orders with their purpose, round trips, equity, decisions and the reason of every bar."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crypto_kedro.market.bars import IntArray
+from crypto_kedro.trading.account import AccountState
+from crypto_kedro.trading.decision import Decision, Reason
+from crypto_kedro.trading.gates import ALL_GATES
+from crypto_kedro.trading.ledger import TradeLedger
+from crypto_kedro.trading.money import Btc, Jpy
+from crypto_kedro.trading.orders import Fill, Order, PositionSide, Refusal
+
+REASONS = (*(rule.name for rule in ALL_GATES), *(reason.value for reason in Reason))
+"""Every reason a decision can have: the gates in their order, then the words of `Reason`."""
+
+REASON_CODES = {reason: code for code, reason in enumerate(REASONS)}
+"""Row of each reason in `REASONS`."""
+
+LOSSCUT = "losscut"
+
+
+class Purpose(StrEnum):
+    """What the driver sent an order for."""
+
+    ENTRY = "entry"
+    STOP = "stop"
+    TARGET = "target"
+    EXIT = "exit"
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Why a request was sent.
+
+    Args:
+        purpose: what it was for.
+        reason: of the decision; ``trigger_met`` for a market order in the place of a trigger order that would fire.
+        at_ms: Unix milliseconds UTC of the driver's clock when it was sent.
+    """
+
+    purpose: Purpose
+    reason: str
+    at_ms: int
+
+    @property
+    def label(self) -> str:
+        """The one word that a round trip keeps: the reason of an exit, else the purpose."""
+        return self.reason if self.purpose is Purpose.EXIT else self.purpose.value
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRequest:
+    """A request that the exchange did not take, and why."""
+
+    sending: Sending
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One round trip, from the fill that opened the position to the fill that left it empty.
+
+    Args:
+        side: long or short.
+        amount: BTC opened in all.
+        opened_at_ms, closed_at_ms: first and last fill, Unix milliseconds UTC.
+        entry_product, exit_product: price times amount of the opening and of the closing fills.
+        fees: of all fills; negative is a rebate.
+        interest: margin interest.
+        net: what the trade added to the balance, after fees and interest.
+        exit_reason: ``stop``, ``target``, ``losscut``, ``trigger_met`` or the reason of the decision that closed it.
+    """
+
+    side: PositionSide
+    amount: Btc
+    opened_at_ms: int
+    closed_at_ms: int
+    entry_product: Jpy
+    exit_product: Jpy
+    fees: Jpy
+    interest: Jpy
+    net: Jpy
+    exit_reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BacktestResult:
+    """Everything that happened.
+
+    Args:
+        trades: closed round trips, in the order in which they ended; a position open at the end is in the account.
+        orders: every order the exchange accepted, ascending by id.
+        sendings: why each was sent, by order id; a loss-cut by the exchange has none.
+        refused: requests it did not accept, oldest first.
+        fills: every execution, oldest first.
+        bar_close_ms: int64, shape (n,): when each execution bar closed, Unix milliseconds UTC.
+        equity_units: int64, shape (n,): the account's equity there, in units of 10**-10 JPY.
+        decided_at_ms: int64, shape (m,): moment of each decision bar, Unix milliseconds UTC.
+        reason_codes: int8, shape (m,): row in `REASONS` of what `decide` says there, whether it was called or not.
+        decisions: of the bars at which it was called, oldest first.
+        account, ledger: after the last bar.
+    """
+
+    trades: tuple[Trade, ...]
+    orders: tuple[Order, ...]
+    sendings: Mapping[int, Sending]
+    refused: tuple[RefusedRequest, ...]
+    fills: tuple[Fill, ...]
+    bar_close_ms: IntArray
+    equity_units: IntArray
+    decided_at_ms: IntArray
+    reason_codes: NDArray[np.int8]
+    decisions: tuple[Decision, ...]
+    account: AccountState
+    ledger: TradeLedger
+
+    @property
+    def reasons(self) -> NDArray[np.object_]:
+        """Reason of every decision bar, shape (m,)."""
+        names: NDArray[np.object_] = np.array(REASONS, dtype=object)
+        return names[self.reason_codes]
+
+
+def round_trips(fills: Iterable[Fill], sendings: Mapping[int, Sending]) -> tuple[Trade, ...]:
+    """Fold margin fills, oldest first, into closed round trips; spot fills are passed over.
+
+    Args:
+        fills: of one account that began without a position.
+        sendings: why each order was sent, by its id.
+    """
+    trades: list[Trade] = []
+    open_fills: dict[PositionSide, list[Fill]] = {side: [] for side in PositionSide}
+    open_lots = dict.fromkeys(PositionSide, 0)
+    for fill in fills:
+        side = fill.position_side
+        if side is None:
+            continue
+        open_fills[side].append(fill)
+        open_lots[side] += fill.amount.lots if fill.is_opening else -fill.amount.lots
+        if open_lots[side] == 0:
+            sending = sendings.get(fill.order_id)
+            trades.append(_round_trip(side, open_fills[side], sending.label if sending else LOSSCUT))
+            open_fills[side] = []
+    return tuple(trades)
+
+
+def _round_trip(side: PositionSide, fills: list[Fill], exit_reason: str) -> Trade:
+    opening = [fill for fill in fills if fill.is_opening]
+    closing = [fill for fill in fills if not fill.is_opening]
+    return Trade(
+        side=side,
+        amount=Btc(sum(fill.amount.lots for fill in opening)),
+        opened_at_ms=fills[0].executed_at_ms,
+        closed_at_ms=fills[-1].executed_at_ms,
+        entry_product=Jpy(sum(fill.product.units for fill in opening)),
+        exit_product=Jpy(sum(fill.product.units for fill in closing)),
+        fees=Jpy(sum(fill.fee_charged.units for fill in closing)),
+        interest=Jpy(sum(fill.interest.units for fill in closing)),
+        net=Jpy(sum(fill.profit_loss.units for fill in closing)),
+        exit_reason=exit_reason,
+    )

@@ -58,10 +58,20 @@ class DecisionRows:
 
     def facts(self, row: int) -> SignalFacts[float]:
         """Return the facts of one row as plain floats."""
-        *numbers, models = self._columns
+        columns = self._columns
         return SignalFacts(
-            *[column.item(row) for column in numbers],
-            tuple([(short.item(row), flat.item(row), long.item(row)) for short, flat, long in models]),
+            bar_close_ms=columns.bar_close_ms.item(row),
+            age_ms=columns.age_ms.item(row),
+            close=columns.close.item(row),
+            atr=columns.atr.item(row),
+            spread=columns.spread.item(row),
+            last_return=columns.last_return.item(row),
+            gap_minutes=columns.gap_minutes.item(row),
+            status=columns.status.item(row),
+            short=columns.short.item(row),
+            flat=columns.flat.item(row),
+            long=columns.long.item(row),
+            models=tuple([(short.item(row), flat.item(row), long.item(row)) for short, flat, long in columns.models]),
         )
 
     def kelly(self, row: int) -> float:
@@ -71,6 +81,10 @@ class DecisionRows:
     def bar_of(self, row: int) -> int:
         """Return the execution bar at whose close a row is decided; a bar beyond all for the row that is not there."""
         return self.bar.item(row) if row < self.bar.size else 1 << 62
+
+    def first_of_bar(self, bar: int) -> int:
+        """Return the first row decided at the close of an execution bar or later."""
+        return int(np.searchsorted(self.bar, bar))
 
     def first_at(self, moment_ms: int) -> int:
         """Return the first row decided at or after a moment, Unix milliseconds UTC."""

@@ -44,9 +44,7 @@ class OrderSender:
     def enter(self, target: Target, reason: str) -> None:
         """Send the market order that opens a position."""
         side = target.side
-        request = OrderRequest(
-            side=side.opening_side, type=OrderType.MARKET, amount=target.amount, position_side=side
-        )
+        request = OrderRequest(side=side.opening_side, type=OrderType.MARKET, amount=target.amount, position_side=side)
         self._send(request, Purpose.ENTRY, reason)
 
     def leave(self, account: AccountState, position: Position, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What a backtest leaves behind: orders with their purpose, round trips, equity, decisions and the reason of every bar."""
+"""What a backtest leaves behind: orders and their purpose, round trips, equity, decisions, and every bar's reason."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

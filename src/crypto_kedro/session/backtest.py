@@ -72,6 +72,10 @@ def _no_garbage_collection() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if gc.get_freeze_count() == 0:
+                # Together these make what is new old without going through it, where collecting would walk it all.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
@@ -92,7 +96,7 @@ class _Replay:
         self._reasons = rows.first_failed.copy()
         self._decisions: list[Decision] = []
         self._midnights = [*_midnight_bars(feed).tolist(), len(feed)]
-        self._account: AccountState | None = None
+        self._settled: bool | None = None
         self._position: Position | None = None
         self._protection: Protection | None = None
         self._barriers: Barriers | None = None
@@ -115,7 +119,7 @@ class _Replay:
                 midnight += 1
                 self._mark_equity()
             if rows.bar_of(self._row) == bar and self._wake_row() == self._row:
-                self._decide(bar)
+                self._decide()
             wake_row = self._wake_row()
         self._pass_rows(last + 1)
         return self._result()
@@ -126,6 +130,7 @@ class _Replay:
         fills = self._engine.advance(quote)
         if not quote.is_halted:
             self._traded_at_ms = quote.open_time_ms
+            self._settled = None
         self._pass_rows(bar)
         if self._engine.revision != self._revision:
             self._answer(bar, fills)
@@ -146,10 +151,11 @@ class _Replay:
         """Fold fills into the ledger, and let the orders at the exchange fit the position."""
         for fill in fills:
             self._ledger = self._ledger.after(fill)
-        account = self._engine.account()
-        position = _open_position(account)
         if fills:
             self._refused = None
+        account = self._engine.account()
+        position = self._position = _open_position(account)
+        self._equity.change(bar, account)
         if position is None:
             self._protection = None
             self._sender.drop_closing_orders(account)
@@ -157,8 +163,8 @@ class _Replay:
             protection = self._protection or self._fresh_protection(position)
             if protection is not None:
                 self._keep(protection)
-                self._sender.protect(account, position, protection, "")
-        self._look(bar)
+                self._sender.protect(account, position, protection, "position")
+        self._note_sent()
 
     def _fresh_protection(self, position: Position) -> Protection | None:
         """Return the protection of a position that has just been opened, at the price it was opened at."""
@@ -174,13 +180,10 @@ class _Replay:
             self._expiry_row = self._rows.first_at(protection.expires_at_ms)
         self._protection = protection
 
-    def _look(self, bar: int) -> None:
-        """Read the account after the orders that were just sent."""
-        account = self._engine.account()
-        self._account = account
-        self._position = _open_position(account)
+    def _note_sent(self) -> None:
+        """Take note that what was sent since the last visit is no news; it moves neither equity nor the position."""
         self._revision = self._engine.revision
-        self._equity.change(bar, account)
+        self._settled = None
 
     def _mark_equity(self) -> None:
         """Remember equity at a JST midnight; without a position the balance has already been remembered."""
@@ -201,10 +204,13 @@ class _Replay:
         return min(rows.next_against(position.side, row), max(self._expiry_row, row))
 
     def _is_settled(self, position: Position) -> bool:
-        account = self._account
-        return account is not None and self._sender.is_settled(account, position, self._traded_at_ms)
+        settled = self._settled
+        if settled is None:
+            settled = self._sender.is_settled(self._engine.account(), position, self._traded_at_ms)
+            self._settled = settled
+        return settled
 
-    def _decide(self, bar: int) -> None:
+    def _decide(self) -> None:
         """Let the core decide at the close of the row that is due, and carry its decision out."""
         row, plan = self._row, self._plan
         account = self._engine.account()
@@ -222,15 +228,14 @@ class _Replay:
         self._reasons[row] = REASON_CODES[decision.reason]
         self._row = row + 1
         self._carry_out(decision, account)
-        if self._engine.revision != self._revision:
-            self._look(bar)
+        self._note_sent()
 
     def _carry_out(self, decision: Decision, account: AccountState) -> None:
         action, target, position = decision.action, decision.target, self._position
         self._refused = None
         if action is Action.OPEN and target is not None:
             self._barriers = target.barriers
-            self._sender.enter(target, decision.reason)
+            self._sender.enter(target)
         elif action is Action.STAY_FLAT and decision.reason in _ENDED_BY_TIME_ALONE:
             self._refused = REASON_CODES[decision.reason], self._end_of_refusal(decision.at_ms)
         elif action is Action.CLOSE and position is not None:

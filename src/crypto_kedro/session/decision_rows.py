@@ -30,7 +30,16 @@ class DecisionRows:
             the close of its bar, a probability is none, or a column's length is wrong.
     """
 
-    __slots__ = ("_columns", "_kelly", "_next_against", "_next_passed", "bar", "close_ms", "first_failed")
+    __slots__ = (
+        "_columns",
+        "_first_of_bar",
+        "_kelly",
+        "_next_against",
+        "_next_passed",
+        "bar",
+        "close_ms",
+        "first_failed",
+    )
 
     def __init__(
         self,
@@ -42,6 +51,7 @@ class DecisionRows:
     ) -> None:
         self.close_ms: IntArray = _moments(facts)
         self.bar: IntArray = _bars_of(self.close_ms, feed)
+        self._first_of_bar: RowArray = np.searchsorted(self.bar, np.arange(len(feed) + 1)).astype(np.int32)
         self._columns = facts
         self._kelly = np.broadcast_to(np.asarray(kelly, dtype=np.float64), self.close_ms.shape)
         signal = signal_columns(facts, side_cost_columns(schedule, self.close_ms), settings)
@@ -84,7 +94,7 @@ class DecisionRows:
 
     def first_of_bar(self, bar: int) -> int:
         """Return the first row decided at the close of an execution bar or later."""
-        return int(np.searchsorted(self.bar, bar))
+        return self._first_of_bar.item(bar)
 
     def first_at(self, moment_ms: int) -> int:
         """Return the first row decided at or after a moment, Unix milliseconds UTC."""

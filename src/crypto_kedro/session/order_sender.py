@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from crypto_kedro.exchange.matching import MatchingEngine
 from crypto_kedro.session.records import Purpose, RefusedRequest, Sending
 from crypto_kedro.trading.account import AccountState, MarginState, Position
-from crypto_kedro.trading.decision import Target
+from crypto_kedro.trading.decision import Reason, Target
 from crypto_kedro.trading.orders import Order, OrderRequest, OrderType, Refusal, RefusalCode
 from crypto_kedro.trading.protection import Protection
 
@@ -41,11 +41,11 @@ class OrderSender:
         self.sendings: dict[int, Sending] = {}
         self.refused: list[RefusedRequest] = []
 
-    def enter(self, target: Target, reason: str) -> None:
+    def enter(self, target: Target) -> None:
         """Send the market order that opens a position."""
         side = target.side
         request = OrderRequest(side=side.opening_side, type=OrderType.MARKET, amount=target.amount, position_side=side)
-        self._send(request, Purpose.ENTRY, reason)
+        self._send(request, Purpose.ENTRY, Reason.SIGNAL.value)
 
     def leave(self, account: AccountState, position: Position, reason: str) -> None:
         """Send the market order that closes a position, unless one is under way; what holds its amount goes first."""
@@ -97,10 +97,15 @@ class OrderSender:
             return False
         if self._latency_ms and opened_at_ms < self._arrives_at_ms:
             return False
-        kinds = {order.request.type for order in orders if order.request.closes}
-        sides = account.long.amount.lots > 0 and account.short.amount.lots > 0
-        wanted = {OrderType.STOP_LOSS, OrderType.LIMIT if self._limit_target else OrderType.TAKE_PROFIT}
-        return not sides and kinds == wanted and all(o.request.position_side is position.side for o in orders)
+        if account.long.amount and account.short.amount:
+            return False
+        kinds = [order.request.type for order in orders]
+        target = OrderType.LIMIT if self._limit_target else OrderType.TAKE_PROFIT
+        return (
+            OrderType.STOP_LOSS in kinds
+            and target in kinds
+            and all(order.request.closes and order.request.position_side is position.side for order in orders)
+        )
 
     def _target(self, position: Position, protection: Protection) -> OrderRequest:
         side = position.side
@@ -128,7 +133,12 @@ class OrderSender:
         found = False
         for order in orders:
             request = order.request
-            if request.type is not wanted.type or not request.closes or order.order_id in self._cancelling:
+            if request.type is not wanted.type or not request.closes:
+                continue
+            if order.order_id in self._cancelling:
+                if request.type is OrderType.LIMIT:
+                    # It holds the amount until its cancel arrives, which is when the next visit comes.
+                    return False
                 continue
             if request.trigger_price == wanted.trigger_price and request.price == wanted.price:
                 found = True
@@ -143,7 +153,7 @@ class OrderSender:
     def _send(self, request: OrderRequest, purpose: Purpose, reason: str) -> Refusal | None:
         now_ms = self._engine.now_ms
         answer = self._engine.place(request)
-        sending = Sending(purpose, reason, now_ms)
+        sending = Sending(purpose, str(reason), now_ms)
         if isinstance(answer, Refusal):
             self.refused.append(RefusedRequest(sending, answer))
             return answer

@@ -12,7 +12,7 @@ from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.decision import Decision, Reason
 from crypto_kedro.trading.gates import ALL_GATES
 from crypto_kedro.trading.ledger import TradeLedger
-from crypto_kedro.trading.money import Btc, Jpy
+from crypto_kedro.trading.money import PRODUCT_UNITS, Btc, Jpy
 from crypto_kedro.trading.orders import Fill, Order, PositionSide, Refusal
 
 REASONS = (*(rule.name for rule in ALL_GATES), *(reason.value for reason in Reason))
@@ -134,33 +134,56 @@ def round_trips(fills: Iterable[Fill], sendings: Mapping[int, Sending]) -> tuple
         sendings: why each order was sent, by its id.
     """
     trades: list[Trade] = []
-    open_fills: dict[PositionSide, list[Fill]] = {side: [] for side in PositionSide}
-    open_lots = dict.fromkeys(PositionSide, 0)
+    tallies = {side: _Tally() for side in PositionSide}
     for fill in fills:
         side = fill.position_side
         if side is None:
             continue
-        open_fills[side].append(fill)
-        open_lots[side] += fill.amount.lots if fill.is_opening else -fill.amount.lots
-        if open_lots[side] == 0:
+        tally = tallies[side]
+        tally.add(fill)
+        if tally.open_lots == 0:
             sending = sendings.get(fill.order_id)
-            trades.append(_round_trip(side, open_fills[side], sending.label if sending else LOSSCUT))
-            open_fills[side] = []
+            trades.append(tally.trade(side, fill.executed_at_ms, sending.label if sending else LOSSCUT))
+            tallies[side] = _Tally()
     return tuple(trades)
 
 
-def _round_trip(side: PositionSide, fills: list[Fill], exit_reason: str) -> Trade:
-    opening = [fill for fill in fills if fill.is_opening]
-    closing = [fill for fill in fills if not fill.is_opening]
-    return Trade(
-        side=side,
-        amount=Btc(sum(fill.amount.lots for fill in opening)),
-        opened_at_ms=fills[0].executed_at_ms,
-        closed_at_ms=fills[-1].executed_at_ms,
-        entry_product=Jpy(sum(fill.product.units for fill in opening)),
-        exit_product=Jpy(sum(fill.product.units for fill in closing)),
-        fees=Jpy(sum(fill.fee_charged.units for fill in closing)),
-        interest=Jpy(sum(fill.interest.units for fill in closing)),
-        net=Jpy(sum(fill.profit_loss.units for fill in closing)),
-        exit_reason=exit_reason,
-    )
+class _Tally:
+    """Sums of one round trip so far, in lots and units of 10**-10 JPY."""
+
+    __slots__ = ("entry", "exit", "fees", "interest", "net", "open_lots", "opened_at_ms", "opened_lots")
+
+    def __init__(self) -> None:
+        self.opened_at_ms: int | None = None
+        self.opened_lots = self.open_lots = 0
+        self.entry = self.exit = self.fees = self.interest = self.net = 0
+
+    def add(self, fill: Fill) -> None:
+        lots, product = fill.amount.lots, fill.price.ticks * fill.amount.lots * PRODUCT_UNITS
+        if self.opened_at_ms is None:
+            self.opened_at_ms = fill.executed_at_ms
+        if fill.is_opening:
+            self.opened_lots += lots
+            self.open_lots += lots
+            self.entry += product
+            return
+        self.open_lots -= lots
+        self.exit += product
+        self.fees += fill.fee_charged.units
+        self.interest += fill.interest.units
+        self.net += fill.profit_loss.units
+
+    def trade(self, side: PositionSide, closed_at_ms: int, exit_reason: str) -> Trade:
+        opened_at_ms = closed_at_ms if self.opened_at_ms is None else self.opened_at_ms
+        return Trade(
+            side,
+            Btc(self.opened_lots),
+            opened_at_ms,
+            closed_at_ms,
+            Jpy(self.entry),
+            Jpy(self.exit),
+            Jpy(self.fees),
+            Jpy(self.interest),
+            Jpy(self.net),
+            exit_reason,
+        )

@@ -70,6 +70,13 @@ def test_given_a_missing_key_then_it_is_named(shipped: dict[str, Any]) -> None:
         validate_parameters(shipped)
 
 
+def test_given_different_limits_of_a_halt_then_all_three_are_named(shipped: dict[str, Any]) -> None:
+    shipped["features"]["max_gap_minutes"] = 30
+
+    with pytest.raises(ConfigurationError, match=r"data\.max_gap_minutes=60, features\.max_gap_minutes=30, labels\."):
+        validate_parameters(shipped)
+
+
 def test_given_several_mistakes_then_their_number_is_told(shipped: dict[str, Any]) -> None:
     shipped["training"]["confidence_threshold"] = 1.5
     shipped["tracking"]["zzz"] = 1

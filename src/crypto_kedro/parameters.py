@@ -3,9 +3,9 @@
 import difflib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.market.costs import CostSchedule, FeeRates
@@ -153,6 +153,19 @@ class Parameters(ParameterGroup):
     costs: CostParameters
     tracking: TrackingParameters
 
+    @model_validator(mode="after")
+    def _one_gap_rule(self) -> Self:
+        """Windows, labels and the quality report must mean the same halts."""
+        limits = {
+            "data.max_gap_minutes": self.data.max_gap_minutes,
+            "features.max_gap_minutes": self.features.max_gap_minutes,
+            "labels.max_gap_minutes": self.labels.max_gap_minutes,
+        }
+        if len(set(limits.values())) > 1:
+            shown = ", ".join(f"{name}={limit}" for name, limit in limits.items())
+            raise ValueError(f"the limits of a tolerable halt differ ({shown}); give all three the same value")
+        return self
+
 
 def validate_parameters(raw: Mapping[str, Any]) -> Parameters:
     """Return the typed parameters.
@@ -178,6 +191,8 @@ def _sentence(problem: Mapping[str, Any]) -> str:
         return f"parameters: unknown key {name}; {hint}"
     if problem["type"] == "missing":
         return f"parameters: {name} is missing; set it in conf/local or restore conf/base"
+    if problem["type"] == "value_error":
+        return f"parameters: {problem['ctx']['error']}"
     reason = problem["msg"][0].lower() + problem["msg"][1:]
     return f"parameters: {name} is {problem['input']!r}, but {reason}; correct it in conf/ or in --params"
 

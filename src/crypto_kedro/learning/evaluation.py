@@ -143,7 +143,7 @@ def score_predictions(predictions: pd.DataFrame, resampling: Resampling) -> dict
     Returns:
         JSON-able figures: ``model`` and ``prior`` (each metric), ``intervals`` (of the model's metrics and of its gain
         over the prior), ``reliability`` (curves), ``windows`` (rows, limits and scores of each) and
-        ``folds_better_than_prior`` (share of windows with a lower log-loss).
+        ``folds_better_than_prior`` (share of windows with a lower log-loss of the direction).
     """
     model, prior, label, weight = _arrays(predictions)
     day = open_times(predictions) // DAY_MS
@@ -151,7 +151,7 @@ def score_predictions(predictions: pd.DataFrame, resampling: Resampling) -> dict
     costly = replace(resampling, replications=min(resampling.replications, _COSTLY_REPLICATIONS))
     intervals["ece"] = reweighted_interval(lambda w: calibration_error(label, model, w), weight, day, costly)
     windows = {str(name): _window_scores(rows) for name, rows in predictions.groupby("window", sort=False)}
-    better = [scores["log_loss"] < scores["prior_log_loss"] for scores in windows.values()]
+    better = [scores["direction_log_loss"] < scores["prior_direction_log_loss"] for scores in windows.values()]
     return {
         "predictions": len(predictions),
         "first": _moment(predictions["timestamp"].iloc[0]),
@@ -279,6 +279,7 @@ def _window_scores(rows: pd.DataFrame) -> dict[str, Any]:
         **scores,
         "prior_log_loss": prior_scores["log_loss"],
         "prior_brier": prior_scores["brier"],
+        "prior_direction_log_loss": prior_scores["direction_log_loss"],
     }
 
 

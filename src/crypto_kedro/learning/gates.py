@@ -22,7 +22,8 @@ class Evidence:
     Args:
         data_source: kind of the source of the candles, such as ``bitbank``, ``file`` or ``synthetic``.
         trades: trades of the threshold strategy over all windows.
-        folds_better_than_prior: share of the test windows in which the model's log-loss is below the prior's.
+        folds_better_than_prior: share of the test windows in which the model's log-loss of the direction, given that
+            the market moves, is below the prior's; volatility alone, which is easy to predict, does not count.
         net_profit: compounded profit of the strategy after costs, as a fraction.
         random_net_profits: profits of the random-entry traders, as fractions; empty if there were none.
         max_drawdown: of the strategy, as a fraction of the peak.
@@ -133,12 +134,12 @@ def enough_trades(evidence: Evidence, limits: GateLimits) -> GateResult:
 
 
 def better_than_prior(evidence: Evidence, limits: GateLimits) -> GateResult:
-    """The probabilities carry information in most windows."""
+    """The probabilities know the direction in most windows."""
     return _at_least(
         "better_than_prior",
         evidence.folds_better_than_prior,
         limits.min_folds_better_than_prior,
-        "of the test windows have a log-loss below the prior's",
+        "of the test windows tell the direction with a log-loss below the prior's",
         "{:.0%}",
     )
 

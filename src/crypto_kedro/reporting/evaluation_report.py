@@ -182,13 +182,14 @@ def _windows(windows: Mapping[str, Mapping[str, Any]]) -> Markup:
             window["rows"],
             f"{window['log_loss']:.4f}",
             f"{window['prior_log_loss']:.4f}",
-            f"{window['mcc']:+.3f}",
+            f"{window['direction_log_loss']:.4f}",
+            f"{window['prior_direction_log_loss']:.4f}",
             window["trades"],
             _signed(window["net_profit"]),
         ]
         for name, window in windows.items()
     ]
-    columns = ["Window", "Days (UTC)", "Bars", "Log-loss", "Prior's", "Matthews", "Trades", "Net profit"]
+    columns = ["Window", "Days (UTC)", "Bars", "Log-loss", "Prior's", "Of direction", "Prior's", "Trades", "Net profit"]
     return table_html(columns, rows, caption="The final window was not looked at while anything was chosen")
 
 

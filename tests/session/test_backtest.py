@@ -136,6 +136,17 @@ def test_given_the_same_inputs_when_run_twice_then_results_and_frames_are_the_sa
         pd.testing.assert_frame_equal(frame, result_frames(second)[name], check_exact=True)
 
 
+def test_given_a_random_market_when_woken_by_events_then_most_bars_are_skipped() -> None:
+    random = np.random.default_rng(6)
+    bars = random_bars(random, 2_000, BAR_MS, 0.004)
+    long = random.random(2_000) ** 4
+    facts = facts_of(bars, bars.close * 0.006, long, np.zeros(2_000))
+    result = run_backtest(BarFeed(bars), facts, 2.0, plan_with())
+    assert len(result.trades) > 10
+    assert len(result.decisions) < 200
+    assert result.reasons.size == 2_000
+
+
 def test_given_a_run_when_it_becomes_frames_then_money_and_bars_add_up() -> None:
     frames = result_frames(trade([QUIET, QUIET, QUIET, (1_000_000, 1_000_000, 985_000, 986_000), QUIET], (0,)))
     row = frames["trades"].iloc[0]

@@ -118,9 +118,10 @@ class _Replay:
             if bar >= midnights[midnight]:
                 midnight += 1
                 self._mark_equity()
-            if rows.bar_of(self._row) == bar and self._wake_row() == self._row:
-                self._decide()
             wake_row = self._wake_row()
+            if rows.bar_of(wake_row) == bar:
+                self._decide()
+                wake_row = self._wake_row()
         self._pass_rows(last + 1)
         return self._result()
 
@@ -130,7 +131,8 @@ class _Replay:
         fills = self._engine.advance(quote)
         if not quote.is_halted:
             self._traded_at_ms = quote.open_time_ms
-            self._settled = None
+            if not self._settled:
+                self._settled = None
         self._pass_rows(bar)
         if self._engine.revision != self._revision:
             self._answer(bar, fills)
@@ -153,6 +155,7 @@ class _Replay:
             self._ledger = self._ledger.after(fill)
         if fills:
             self._refused = None
+        settled = None
         account = self._engine.account()
         position = self._position = _open_position(account)
         self._equity.change(bar, account)
@@ -163,8 +166,8 @@ class _Replay:
             protection = self._protection or self._fresh_protection(position)
             if protection is not None:
                 self._keep(protection)
-                self._sender.protect(account, position, protection, "position")
-        self._note_sent()
+                settled = self._sender.protect(account, position, protection, "position")
+        self._note_sent(settled)
 
     def _fresh_protection(self, position: Position) -> Protection | None:
         """Return the protection of a position that has just been opened, at the price it was opened at."""
@@ -180,10 +183,10 @@ class _Replay:
             self._expiry_row = self._rows.first_at(protection.expires_at_ms)
         self._protection = protection
 
-    def _note_sent(self) -> None:
+    def _note_sent(self, settled: bool | None = None) -> None:
         """Take note that what was sent since the last visit is no news; it moves neither equity nor the position."""
         self._revision = self._engine.revision
-        self._settled = None
+        self._settled = settled
 
     def _mark_equity(self) -> None:
         """Remember equity at a JST midnight; without a position the balance has already been remembered."""

@@ -67,11 +67,15 @@ class OrderSender:
             if order.request.closes:
                 self._cancel(order)
 
-    def protect(self, account: AccountState, position: Position, protection: Protection, reason: str) -> None:
+    def protect(self, account: AccountState, position: Position, protection: Protection, reason: str) -> bool | None:
         """Let stop and target rest at the exchange; while an exit is under way only the stop.
 
         A trigger that the price already meets is refused; the market order that it would have become is sent.
+
+        Returns:
+            True when this settled the position in the sense of `is_settled`; None when only the account can tell.
         """
+        before = len(self.sendings)
         side = position.side
         orders = [order for order in account.open_orders if order.request.position_side is side]
         stop = OrderRequest(
@@ -83,6 +87,9 @@ class OrderSender:
             met = self._replace(orders, self._target(position, protection), Purpose.TARGET, reason)
         if met:
             self.leave(account, position, TRIGGER_MET)
+            return None
+        both_rest = not account.open_orders and not self._latency_ms and len(self.sendings) == before + 2
+        return True if both_rest and self._is_healthy(account) else None
 
     def is_settled(self, account: AccountState, position: Position, opened_at_ms: int) -> bool:
         """Whether exactly one stop and one target rest for the only position, arrived and on a healthy account.
@@ -93,11 +100,9 @@ class OrderSender:
             opened_at_ms: open of the newest bar in which orders could arrive, Unix milliseconds UTC.
         """
         orders = account.open_orders
-        if len(orders) != 2 or account.margin.state is not MarginState.NORMAL:
+        if len(orders) != 2 or not self._is_healthy(account):
             return False
         if self._latency_ms and opened_at_ms < self._arrives_at_ms:
-            return False
-        if account.long.amount and account.short.amount:
             return False
         kinds = [order.request.type for order in orders]
         target = OrderType.LIMIT if self._limit_target else OrderType.TAKE_PROFIT
@@ -106,6 +111,11 @@ class OrderSender:
             and target in kinds
             and all(order.request.closes and order.request.position_side is position.side for order in orders)
         )
+
+    @staticmethod
+    def _is_healthy(account: AccountState) -> bool:
+        """Whether the margin is in order and only one side is open."""
+        return account.margin.state is MarginState.NORMAL and not (account.long.amount and account.short.amount)
 
     def _target(self, position: Position, protection: Protection) -> OrderRequest:
         side = position.side

@@ -4,16 +4,15 @@ Run ``python benchmarks/features.py [bars]``; every variant runs in its own proc
 """
 
 import json
-import platform
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from machine import machine
 
 from crypto_kedro.features import compute_features, load_feature_set
 from crypto_kedro.market.bars import Bars
@@ -100,18 +99,10 @@ def measure(variant: str, bars: int) -> dict[str, float]:
     return {"best": min(seconds), "worst": max(seconds), "peak_mb": peak_mb}
 
 
-def processor() -> str:
-    """Return the name of the processor as Linux gives it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]} x {len(names)}" if names else platform.processor() or "unknown processor"
-
-
 def main(bars: int) -> None:
     """Measure every variant in a process of its own and print the table."""
     print(f"{bars:,} bars x 12 features, best and worst of {REPEATS} runs")
-    print(f"{processor()}, Python {platform.python_version()}, numpy {np.__version__}, {datetime.now(UTC):%Y-%m-%d}")
+    print(machine())
     print(f"{'variant':<30}{'best s':>8}{'worst s':>9}{'peak MB':>9}")
     for variant in VARIANTS:
         command = [sys.executable, __file__, str(bars), variant]

@@ -4,13 +4,12 @@ Usage: python benchmarks/synthetic_market.py REAL_CANDLES [--days 180] [--seeds 
 """
 
 import argparse
-import platform
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from machine import machine
 
 from crypto_kedro.market.bars import JST_OFFSET_MS, Bars
 from crypto_kedro.market.candle_files import read_candle_files
@@ -36,7 +35,7 @@ def main() -> None:
         candles = candles_from_frame(synthetic_candles(arguments.days, seed))
         seconds.append(time.perf_counter() - begin)
         drawn.append(dict(_figures(fill_halts(candles, _MAX_HALT_MINUTES, "synthetic"))))
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.processor() or platform.machine()}, {platform.platform()}")
+    print(machine())
     print(f"{arguments.days} days drawn in {np.median(seconds):.2f} s (median of {arguments.seeds} seeds)")
     print(f"{'figure':24}{'real':>10}{'synthetic':>12}{'lowest':>10}{'highest':>10}")
     for name, value in _figures(real):

@@ -112,24 +112,25 @@ def coarser(bars: Bars, factor: int) -> Bars:
 
 @st.composite
 def plans(draw: st.DrawFn) -> BacktestPlan:
-    """Plans with tight guards, two stages, every kind of target and stop, latency and shares of volume."""
+    """Plans with tight guards, every kind of target and stop, latency and volume shares; careless ones meet calls."""
+    is_careful = draw(st.booleans())
     settings = TradingSettings(
         barriers=BarrierRule(
-            take_profit_atr=draw(st.sampled_from([1.0, 2.0, 4.0])),
-            stop_loss_atr=draw(st.sampled_from([0.5, 1.0, 2.0])),
+            take_profit_atr=draw(st.sampled_from([1.0, 2.0, 8.0])),
+            stop_loss_atr=draw(st.sampled_from([0.5, 2.0, 6.0])),
             max_bars=draw(st.sampled_from([1, 3, 24, 200])),
             trailing_atr=draw(st.sampled_from([None, None, None, 1.5])),
         ),
         signal=SignalRule(confidence_threshold=0.6, min_agreement=0.5, min_expected_value=-0.01),
         sizing=SizingRule(
-            risk_fraction=draw(st.sampled_from([Rate.of("0.01"), Rate.of("0.3")])),
+            risk_fraction=Rate.of("0.01") if is_careful else Rate.of(1),
             kelly_multiplier=1.0,
-            max_leverage=draw(st.sampled_from([Rate.of(1), Rate.of(2)])),
-            margin_floor=draw(st.sampled_from([Rate.of("0.3"), Rate.of("0.6")])),
+            max_leverage=Rate.of(1) if is_careful else Rate.of(2),
+            margin_floor=Rate.of("0.6") if is_careful else Rate.of("0.3"),
         ),
         guards=GuardRule(
             max_jump=0.2,
-            max_volatility=0.2,
+            max_volatility=0.1,
             max_daily_loss=draw(st.sampled_from([0.01, 0.9])),
             max_weekly_loss=draw(st.sampled_from([0.03, 0.9])),
             max_drawdown=draw(st.sampled_from([0.1, 0.95])),
@@ -166,7 +167,7 @@ def replays(draw: st.DrawFn) -> tuple[BarFeed, SignalFacts[FloatArray], float, B
     bars = random_bars(random, 400 * factor, BAR_MS // factor, scale / factor**0.5)
     decision = coarser(bars, factor)
     n = len(decision)
-    strength = random.random(n) ** draw(st.sampled_from([0.3, 1.0, 3.0]))
+    strength = random.random(n) ** draw(st.sampled_from([0.3, 1.0, 3.0, 20.0]))
     is_long = random.random(n) < 0.5
     atr = np.where(random.random(n) < 0.03, np.nan, decision.close * scale * random.uniform(0.5, 2.0, n))
     facts = facts_of(decision, atr, np.where(is_long, strength, 0.0), np.where(is_long, 0.0, strength))

@@ -4,14 +4,12 @@ Market orders at the next open, an ATR stop at 2x and a target at 3x, 0.12% fee 
 bars, since turning round takes two decisions. Run with ``python benchmarks/backtest.py [bars]``.
 """
 
-import platform
 import resource
 import sys
 import time
-from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
+from machine import machine
 
 from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.market.bars import MINUTE_MS, Bars, FloatArray
@@ -125,14 +123,6 @@ def crossing_plan() -> BacktestPlan:
     return BacktestPlan(settings=settings, schedule=RuleSchedule.constant(rules), cash=CASH)
 
 
-def processor() -> str:
-    """Return the name of the processor as Linux gives it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]} x {len(names)}" if names else platform.processor() or "unknown processor"
-
-
 def main(count: int) -> None:
     """Print the figures of one run."""
     bars = random_bars(count, seed=7)
@@ -142,7 +132,7 @@ def main(count: int) -> None:
     result = run_backtest(feed, facts, 2.0, plan)
     spent, cpu_spent = time.perf_counter() - begun, time.process_time() - cpu_begun
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{processor()}, Python {platform.python_version()}, numpy {np.__version__}, {datetime.now(UTC):%Y-%m-%d}")
+    print(machine())
     print(f"{count:,} bars, {len(result.trades):,} trades, {len(result.decisions):,} decisions")
     print(f"equity {result.account.equity.floor(0):,} JPY after {CASH.floor(0):,} JPY")
     print(f"{spent:.2f} s ({cpu_spent:.2f} s of CPU time), {count / spent:,.0f} bars/s, peak memory {peak_mb:.0f} MB")

@@ -1,17 +1,17 @@
 """``kedro doctor``: is this machine, configuration and data fit for a run, and if not, what is the remedy?"""
 
-import json
 import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kedro.framework.context import KedroContext
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from kedro.io import DatasetError
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from rich.console import Console
@@ -23,6 +23,9 @@ from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.parameters import Parameters, validate_parameters
 from crypto_kedro.serving.bundle import load_bundle
 from crypto_kedro.tracking.provenance import code_version
+
+if TYPE_CHECKING:
+    from crypto_kedro.tracking.run import TrackingTarget
 
 Status = Literal["ok", "warn", "fail"]
 _COLOURS: dict[Status, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -66,9 +69,9 @@ def examine(project_path: Path, env: str | None = None) -> list[Finding]:
             _data,
             _bundle,
             _tracking,
+            _registered_model,
         )
         findings.extend(_guarded(check, context, parameters) for check in checks)
-        findings.append(_registry(context))
     return findings
 
 
@@ -86,11 +89,13 @@ def print_findings(findings: list[Finding]) -> None:
 def _guarded(
     check: Callable[[KedroContext, Parameters], Finding], context: KedroContext, parameters: Parameters
 ) -> Finding:
-    """Turn the project's own errors into a finding."""
+    """Turn a file that cannot be read, and the project's own errors, into a finding."""
     try:
         return check(context, parameters)
-    except CryptoKedroError as error:
-        return Finding(check.__name__.strip("_").replace("_", " "), "fail", str(error), "see the message")
+    except (CryptoKedroError, DatasetError, ValueError, KeyError) as error:
+        return Finding(
+            check.__name__.strip("_").replace("_", " "), "fail", str(error), "run the pipeline that makes it again"
+        )
 
 
 def _python() -> Finding:
@@ -177,9 +182,7 @@ def _bundle(context: KedroContext, parameters: Parameters) -> Finding:
 def _tracking(context: KedroContext, parameters: Parameters) -> Finding:
     from sqlalchemy.engine import make_url
 
-    from crypto_kedro.tracking.run import TrackingTarget
-
-    target = TrackingTarget(parameters.tracking.uri, parameters.tracking.artifact_root, parameters.tracking.experiment)
+    target = _target(parameters)
     store = target.printable_uri()
     if target.uri.startswith("sqlite:"):
         database = make_url(target.resolved_uri(context.project_path)).database
@@ -188,23 +191,41 @@ def _tracking(context: KedroContext, parameters: Parameters) -> Finding:
     return Finding("mlflow", *_probe(target.resolved_uri(context.project_path), store))
 
 
+def _target(parameters: Parameters) -> "TrackingTarget":
+    from crypto_kedro.tracking.run import TrackingTarget
+
+    tracking = parameters.tracking
+    return TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment)
+
+
 def _probe(uri: str, store: str) -> tuple[Status, str, str]:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    from crypto_kedro.tracking.run import without_credentials
+
     try:
         count = len(MlflowClient(uri).search_experiments())
     except MlflowException as error:
-        reason = str(error).splitlines()[0]
+        reason = without_credentials(str(error).splitlines()[0])
         return "fail", f"{store}: {reason}", "check tracking.uri, or move the database away"
     return "ok", f"{store}, {count} experiments", ""
 
 
-def _registry(context: KedroContext) -> Finding:
+def _registered_model(context: KedroContext, parameters: Parameters) -> Finding:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
     catalog = context.catalog
     if not catalog.exists("registered_model"):
         return Finding("registered model", "warn", "none yet", "run `kedro run`")
-    registered: dict[str, Any] = json.loads(Path(catalog["registered_model"]._filepath).read_text())
+    registered: dict[str, Any] = catalog.load("registered_model")
     if registered["version"] is None:
         return Finding("registered model", "warn", registered["reason"], "run `kedro run --pipelines training`")
-    return Finding("registered model", "ok", f"{registered['name']} version {registered['version']}")
+    named = f"{registered['name']} version {registered['version']}"
+    try:
+        client = MlflowClient(_target(parameters).resolved_uri(context.project_path))
+        client.get_model_version(registered["name"], str(registered["version"]))
+    except MlflowException:
+        return Finding("registered model", "fail", f"MLflow does not know {named}", "run `kedro run`")
+    return Finding("registered model", "ok", named)

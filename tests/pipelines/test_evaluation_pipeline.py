@@ -14,6 +14,7 @@ from known_predictions import predict, random_walk
 
 from crypto_kedro.errors import LineageError
 from crypto_kedro.learning.labels import BarrierRule, label_bars
+from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.market.frame import frame_from_bars
 from crypto_kedro.parameters import CostParameters, EvaluationParameters, GateParameters, TrainingParameters
 from crypto_kedro.pipelines.evaluation import create_pipeline
@@ -39,11 +40,16 @@ def inputs(knowledge: float, source: str) -> dict[str, Any]:
     costs = CostParameters.model_validate(group("costs"))
     bars = random_walk(days=40, seed=1)
     labels = label_bars(bars, BarrierRule(), costs.schedule(), max_gap_minutes=60).frame
-    return {
+    tables = {
         "oos_predictions": predict(labels, knowledge, seed=2),
         "labels": labels,
         "bars_15m": frame_from_bars(bars),
+    }
+    return {
+        **tables,
         "training_report": {
+            "tables": {name: frame_sha256(table) for name, table in tables.items()},
+            "confidence_threshold": group("training")["confidence_threshold"],
             "data_source": source,
             "dry_run": False,
             "parameters": {"labels": group("labels"), "training": group("training")},
@@ -221,4 +227,19 @@ def test_a_manifest_that_does_not_name_the_candles_stops_the_report(tmp_path: Pa
     given = inputs(*SOURCES["knowledge"])
     del given["feature_manifest"]["data"]["sha256"]
     with pytest.raises(LineageError, match="sha256"):
+        run(tmp_path, given)
+
+
+@pytest.mark.parametrize("name", ["labels", "bars_15m", "oos_predictions"])
+def test_a_table_that_is_not_the_trainings_own_is_refused(tmp_path: Path, name: str) -> None:
+    given = inputs(*SOURCES["knowledge"])
+    given[name] = given[name].iloc[:-1]
+    with pytest.raises(LineageError, match=f"{name} changed since the training"):
+        run(tmp_path, given)
+
+
+def test_another_threshold_than_the_models_is_refused(tmp_path: Path) -> None:
+    given = inputs(*SOURCES["knowledge"])
+    given["params:training"] = given["params:training"].model_copy(update={"confidence_threshold": 0.5})
+    with pytest.raises(LineageError, match=r"was trained for 0\.65"):
         run(tmp_path, given)

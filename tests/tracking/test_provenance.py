@@ -10,12 +10,14 @@ from crypto_kedro.tracking.provenance import code_version, library_versions
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A git repository with one commit."""
+    """A git repository with one commit of a project."""
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
     for command in (
         ["init", "-q"],
         ["config", "user.email", "someone@example.org"],
         ["config", "user.name", "Someone"],
-        ["commit", "-q", "--allow-empty", "-m", "first"],
+        ["add", "pyproject.toml"],
+        ["commit", "-q", "-m", "first"],
     ):
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
     return tmp_path
@@ -37,6 +39,14 @@ def test_given_an_untracked_file_then_the_tree_is_dirty(repository: Path) -> Non
 
 def test_given_no_repository_then_the_tags_say_so(tmp_path: Path) -> None:
     assert code_version(tmp_path).as_tags() == {"git_sha": "none: not a git commit", "git_dirty": "unknown"}
+
+
+def test_given_a_copy_inside_another_repository_then_that_repositorys_commit_is_not_taken(repository: Path) -> None:
+    copy = repository / "unpacked"
+    copy.mkdir()
+    (copy / "pyproject.toml").write_text("[project]\n")
+
+    assert code_version(copy).git_sha is None
 
 
 def test_given_no_git_program_then_the_code_version_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

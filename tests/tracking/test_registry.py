@@ -40,11 +40,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
     return load_bundle(path)
 
 
-def candidate(bundle: ModelBundle, name: str, *, dry_run: bool = False) -> Candidate:
+def candidate(bundle: ModelBundle, name: str, *, dry_run: bool = False, source: str = "file") -> Candidate:
     return Candidate(
         registered_model=name,
         bundle=bundle,
-        feature_manifest=MANIFEST,
+        feature_manifest={**MANIFEST, "data": {"source": source, "sha256": "d" * 64}},
         predictions_sha256="p" * 64,
         example=pd.DataFrame(np.zeros((2, len(bundle.feature_names))), columns=list(bundle.feature_names)),
         report=REPORT,
@@ -138,6 +138,16 @@ def test_given_no_open_run_then_neither_registration_nor_verdict_is_possible(bun
         register(candidate(bundle, "orphan"))
     with pytest.raises(LineageError, match="no MLflow run is active"):
         record_verdict({}, gates(), {})
+
+
+def test_given_synthetic_candles_then_not_even_passing_every_gate_makes_a_champion(bundle: ModelBundle) -> None:
+    start("training + evaluation", CODE, {})
+    registered = register(candidate(bundle, "pretended", source="synthetic"))
+    verdict = record_verdict(registered, gates(), {})
+    finish("FINISHED")
+
+    assert verdict["promoted"] is False
+    assert CHAMPION not in MlflowClient().get_registered_model("pretended").aliases
 
 
 @pytest.mark.parametrize("failed", [(), ("enough_trades",)])

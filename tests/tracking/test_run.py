@@ -5,8 +5,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from crypto_kedro.errors import LineageError
-from crypto_kedro.tracking.run import TrackingTarget, finish, flatten, start, tag_features
+from crypto_kedro.errors import ConfigurationError, LineageError
+from crypto_kedro.tracking.run import TrackingTarget, connect, finish, flatten, start, tag_features
 
 MANIFEST = {
     "feature_set": "stationary12",
@@ -60,6 +60,17 @@ def test_given_credentials_in_the_uri_then_they_are_not_printed() -> None:
 
     assert target.printable_uri() == "https://tracking.example.org/path"
     assert target.resolved_uri(Path("/project")) == target.uri
+
+
+def test_given_a_server_that_does_not_answer_then_the_error_names_it_without_the_credentials(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    with pytest.raises(ConfigurationError, match=r"cannot use MLflow at http://127\.0\.0\.1:9 ") as caught:
+        connect(TrackingTarget("http://bob:hunter2@127.0.0.1:9", "", "tests"), tmp_path)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__suppress_context__
 
 
 def test_flatten_names_leaves_by_their_path() -> None:

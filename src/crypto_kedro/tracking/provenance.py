@@ -39,6 +39,9 @@ class CodeVersion:
 
 def code_version(project_path: Path) -> CodeVersion:
     """Read the commit checked out at ``project_path`` and whether the tree differs from it."""
+    # A copy that lies inside somebody else's repository is not a commit of this project.
+    if _git(project_path, "ls-files", "--error-unmatch", "pyproject.toml") is None:
+        return CodeVersion(git_sha=None, dirty=None)
     sha = _git(project_path, "rev-parse", "--verify", "HEAD")
     status = _git(project_path, "status", "--porcelain")
     if sha is None or status is None:

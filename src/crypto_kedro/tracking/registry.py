@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from crypto_kedro.tracking.run import feature_tags, flatten
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 _SERVED_MODEL = Path(__file__).with_name("served_model.py")
+SYNTHETIC = "synthetic"
+# Besides crypto-kedro itself, which is not on a package index.
+_SERVING_LIBRARIES = ("mlflow", "numpy", "pandas", "treelite")
 _LINEAGE_TAGS = ("git_sha", "git_dirty", "data_source", "data_sha256", "feature_set", "feature_set_hash")
 
 
@@ -80,7 +84,7 @@ def register(candidate: Candidate) -> dict[str, Any]:
         artifacts={"bundle": str(candidate.bundle.path)},
         signature=_signature(candidate.bundle.feature_names),
         input_example=candidate.example,
-        pip_requirements=["crypto-kedro[trade]"],
+        pip_requirements=[f"{name}=={metadata.version(name)}" for name in _SERVING_LIBRARIES],
         registered_model_name=candidate.registered_model,
     )
     client, version = MlflowClient(), str(model.registered_model_version)
@@ -94,6 +98,8 @@ def record_verdict(
     registered: Mapping[str, Any], gates: Mapping[str, Any], evaluation: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Log an evaluation and its gates; make the version ``champion`` if every gate passed.
+
+    A model of the synthetic market never becomes champion, whatever the gates allow.
 
     Args:
         registered: what `register` returned.
@@ -123,6 +129,8 @@ def record_verdict(
     client.set_model_version_tag(name, version, "evaluation_run_id", run.info.run_id)
     if not gates["passed"]:
         return {**verdict, "verdict": f"version {version} stays {CHALLENGER}: failed {', '.join(failed)}"}
+    if client.get_model_version(name, version).tags["data_source"] == SYNTHETIC:
+        return {**verdict, "verdict": f"version {version} stays {CHALLENGER}: every gate passed, on synthetic candles"}
     client.set_registered_model_alias(name, CHAMPION, version)
     return {**verdict, "promoted": True, "verdict": f"version {version} is {CHAMPION}: every gate passed"}
 

@@ -1,14 +1,15 @@
 """One MLflow run for every ``kedro run``: opened before the first node, closed with its outcome."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import mlflow
+from mlflow.exceptions import MlflowException
 
-from crypto_kedro.errors import LineageError
+from crypto_kedro.errors import ConfigurationError, LineageError
 
 _SQLITE = "sqlite:///"
 
@@ -35,20 +36,31 @@ class TrackingTarget:
 
     def printable_uri(self) -> str:
         """Return the URI without user name and password."""
-        parts = urlsplit(self.uri)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.netloc else self.uri
+        return without_credentials(self.uri)
 
 
 def connect(target: TrackingTarget, project_path: Path) -> None:
-    """Point MLflow at the store and select the experiment, creating both where they are missing."""
+    """Point MLflow at the store and select the experiment, creating both where they are missing.
+
+    Raises:
+        ConfigurationError: the store cannot be reached or read.
+    """
     uri = target.resolved_uri(project_path)
     if uri.startswith(_SQLITE):
         Path(uri.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(uri)
-    if mlflow.get_experiment_by_name(target.experiment) is None:
-        beside = (project_path / target.artifact_root).as_uri() if uri.startswith(_SQLITE) else None
-        mlflow.create_experiment(target.experiment, artifact_location=beside)
-    mlflow.set_experiment(target.experiment)
+    try:
+        if mlflow.get_experiment_by_name(target.experiment) is None:
+            beside = (project_path / target.artifact_root).as_uri() if uri.startswith(_SQLITE) else None
+            mlflow.create_experiment(target.experiment, artifact_location=beside)
+        mlflow.set_experiment(target.experiment)
+    except MlflowException as error:
+        reason = without_credentials(str(error).splitlines()[0])
+        # The original would be printed with its chain, and its text holds the whole URI.
+        raise ConfigurationError(
+            f"tracking.uri: cannot use MLflow at {target.printable_uri()} ({reason}); "
+            "start the server or correct the URI"
+        ) from None
 
 
 def start(name: str, tags: Mapping[str, str], parameters: Mapping[str, Any]) -> str:
@@ -63,7 +75,7 @@ def finish(status: str, error: Exception | None = None) -> None:
     if mlflow.active_run() is None:
         return
     if error is not None:
-        mlflow.set_tag("error", f"{type(error).__name__}: {error}".splitlines()[0][:500])
+        mlflow.set_tag("error", without_credentials(f"{type(error).__name__}: {error}".splitlines()[0])[:500])
     mlflow.end_run(status)
 
 
@@ -90,6 +102,11 @@ def feature_tags(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return the lineage tags of a feature manifest, those of its candles included."""
     tags = _link(manifest, {"feature_set": "feature_set", "feature_set_hash": "hash"}, "feature manifest", "features")
     return {**tags, **data_tags(manifest["data"])}
+
+
+def without_credentials(text: str) -> str:
+    """Return a text with user names and passwords taken out of every URI in it."""
+    return re.sub(r"://[^/@\s]+@", "://", text)
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

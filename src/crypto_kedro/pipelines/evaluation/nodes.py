@@ -28,6 +28,7 @@ def trade_out_of_sample(
     oos_predictions: pd.DataFrame,
     labels: pd.DataFrame,
     bars_15m: pd.DataFrame,
+    training_report: dict[str, Any],
     evaluation: EvaluationParameters,
     training: TrainingParameters,
     costs: CostParameters,
@@ -38,13 +39,24 @@ def trade_out_of_sample(
         oos_predictions: predictions of bars that the predicting model never saw.
         labels: with the outcome of a trade after each bar.
         bars_15m: decision bars.
+        training_report: of the training that made the predictions, with the hashes of its tables.
         evaluation: the group ``evaluation``.
         training: the group ``training``, for its confidence threshold.
         costs: the group ``costs``.
 
     Returns:
         Trades; equity and baselines by bar; figures.
+
+    Raises:
+        LineageError: predictions, labels or bars are not those of the training, or the confidence threshold is not.
     """
+    _check_belonging({"oos_predictions": oos_predictions, "labels": labels, "bars_15m": bars_15m}, training_report)
+    if training.confidence_threshold != training_report["confidence_threshold"]:
+        raise LineageError(
+            f"evaluation: training.confidence_threshold is {training.confidence_threshold}, the model was trained for "
+            f"{training_report['confidence_threshold']}; "
+            "run `kedro run --pipelines training,evaluation` with the new one"
+        )
     rule = TradingRule(training.confidence_threshold, evaluation.random_traders, _resampling(evaluation))
     run = trade_predictions(bars_from_frame(bars_15m, DECISION_MS), oos_predictions, labels, costs.schedule(), rule)
     return run.trades, run.equity, run.results
@@ -116,6 +128,15 @@ def write_report(
     return evaluation_html(
         EvaluationRecords(evaluation, gate_results, equity, training_report, folds, feature_manifest, data_quality)
     )
+
+
+def _check_belonging(tables: dict[str, pd.DataFrame], training_report: dict[str, Any]) -> None:
+    foreign = [name for name, frame in tables.items() if frame_sha256(frame) != training_report["tables"][name]]
+    if foreign:
+        raise LineageError(
+            f"evaluation: {', '.join(foreign)} changed since the training; "
+            "run `kedro run --pipelines training,evaluation`"
+        )
 
 
 def _resampling(evaluation: EvaluationParameters) -> Resampling:

@@ -20,7 +20,15 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             node(
                 trade_out_of_sample,
-                ["oos_predictions", "labels", "bars_15m", "params:evaluation", "params:training", "params:costs"],
+                [
+                    "oos_predictions",
+                    "labels",
+                    "bars_15m",
+                    "training_report",
+                    "params:evaluation",
+                    "params:training",
+                    "params:costs",
+                ],
                 ["trades", "equity", "trading_figures"],
                 name="trade_out_of_sample",
             ),

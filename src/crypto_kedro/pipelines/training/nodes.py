@@ -144,14 +144,22 @@ def package_model(
 
 def report_training(
     trained: WalkForwardResult,
+    oos_predictions: pd.DataFrame,
+    labels: pd.DataFrame,
+    bars_15m: pd.DataFrame,
     label_summary: dict[str, Any],
     leakage_checks: dict[str, Any],
     feature_manifest: dict[str, Any],
-    labels: LabelParameters,
+    label_parameters: LabelParameters,
     training: TrainingParameters,
 ) -> dict[str, Any]:
-    """Return what is to be remembered of a training: scores beside the prior's, importances, checks and parameters."""
+    """Return what is to be remembered of a training: scores beside the prior's, importances, checks and parameters.
+
+    The hashes of its tables are in it, so that an evaluation can tell whether what it reads belongs together.
+    """
+    tables = {"oos_predictions": oos_predictions, "labels": labels, "bars_15m": bars_15m}
     return {
+        "tables": {name: frame_sha256(frame) for name, frame in tables.items()},
         "data_source": feature_manifest["data"]["source"],
         "dry_run": training.dry_run,
         "confidence_threshold": training.confidence_threshold,
@@ -161,7 +169,10 @@ def report_training(
         "importances": trained.final_model.importances(),
         "labels": label_summary,
         "leakage_checks": leakage_checks,
-        "parameters": {"labels": labels.model_dump(mode="json"), "training": training.model_dump(mode="json")},
+        "parameters": {
+            "labels": label_parameters.model_dump(mode="json"),
+            "training": training.model_dump(mode="json"),
+        },
     }
 
 

@@ -45,6 +45,9 @@ def create_pipeline(**_: object) -> Pipeline:
                 report_training,
                 [
                     "trained",
+                    "oos_predictions",
+                    "labels",
+                    "bars_15m",
                     "label_summary",
                     "leakage_checks",
                     "feature_manifest",

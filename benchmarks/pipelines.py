@@ -22,8 +22,9 @@ def measure(parameters: str) -> tuple[float, float]:
     """Return wall-clock seconds and peak resident memory in GB of one run."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
-        keep = shutil.ignore_patterns(".*", "data", "build", "notebooks", "docs", "tests", "local")
-        shutil.copytree(PROJECT, project, ignore=keep)
+        for part in ("src/crypto_kedro", "conf/base"):
+            shutil.copytree(PROJECT / part, project / part)
+        shutil.copy(PROJECT / "pyproject.toml", project)
         (project / "conf" / "local").mkdir()
         command = [KEDRO, "run", *(["--params", parameters] if parameters else [])]
         started = time.perf_counter()

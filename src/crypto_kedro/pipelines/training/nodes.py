@@ -186,7 +186,6 @@ def propose_model(
     training_report: dict[str, Any],
     features: pd.DataFrame,
     feature_manifest: dict[str, Any],
-    oos_predictions: pd.DataFrame,
     folds: pd.DataFrame,
     bars_15m: pd.DataFrame,
     tracking: TrackingParameters,
@@ -196,7 +195,7 @@ def propose_model(
         registered_model=tracking.registered_model,
         bundle=model_bundle,
         feature_manifest=feature_manifest,
-        predictions_sha256=frame_sha256(oos_predictions),
+        predictions_sha256=training_report["tables"]["oos_predictions"],
         example=features[feature_manifest["names"]].tail(2),
         report=training_report,
         figures={

@@ -64,7 +64,6 @@ def create_pipeline(**_: object) -> Pipeline:
                     "training_report",
                     "features",
                     "feature_manifest",
-                    "oos_predictions",
                     "folds",
                     "bars_15m",
                     "params:tracking",

@@ -7,16 +7,19 @@ bars, since turning round takes two decisions. Run with ``python benchmarks/back
 import resource
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 from machine import machine
 
 from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.market.bars import MINUTE_MS, Bars, FloatArray
+from crypto_kedro.market.costs import FeeRates
 from crypto_kedro.session.backtest import run_backtest
 from crypto_kedro.session.plan import BacktestPlan
-from crypto_kedro.trading.money import Btc, Jpy, Price, Rate
-from crypto_kedro.trading.rules import MarketRules, RuleSchedule
+from crypto_kedro.trading.bitbank_rules import bitbank_btc_jpy_schedule
+from crypto_kedro.trading.money import Btc, Jpy, Rate
+from crypto_kedro.trading.rules import RuleSchedule
 from crypto_kedro.trading.settings import (
     BarrierRule,
     FundingStage,
@@ -28,7 +31,7 @@ from crypto_kedro.trading.settings import (
 from crypto_kedro.trading.signal import SignalFacts
 
 CASH = Jpy.of(100_000_000)
-FEE = Rate(1200)
+RATES = (FeeRates(since_ms=0, maker=0.0012, taker=0.0012, interest_per_day=0.0),)
 
 
 def random_bars(count: int, seed: int) -> Bars:
@@ -86,27 +89,8 @@ def facts_of(bars: Bars) -> SignalFacts[FloatArray]:
 
 def crossing_plan() -> BacktestPlan:
     """Return a plan that takes every crossing: no guard stands in its way, and the amount follows the equity."""
-    rules = MarketRules(
-        price_step=Price(1),
-        amount_step=Btc(1),
-        min_amount=Btc(1),
-        max_limit_amount=Btc.of(1000),
-        max_market_amount=Btc.of(1000),
-        spot_maker_fee=FEE,
-        spot_taker_fee=FEE,
-        margin_open_maker_fee=FEE,
-        margin_open_taker_fee=FEE,
-        margin_close_maker_fee=FEE,
-        margin_close_taker_fee=FEE,
-        long_interest_per_day=Rate(0),
-        short_interest_per_day=Rate(0),
-        initial_margin=Rate.of("0.5"),
-        margin_call=Rate.of("0.5"),
-        losscut=Rate.of("0.25"),
-        crypto_collateral=Rate.of("0.5"),
-        market_buy_allowance=Rate.of("0.2"),
-        max_open_orders=30,
-    )
+    # The amounts here are far beyond bitbank's 10 BTC for a market order.
+    rules = replace(bitbank_btc_jpy_schedule(RATES).at(0), max_market_amount=Btc.of(1000))
     settings = TradingSettings(
         barriers=BarrierRule(take_profit_atr=3.0, stop_loss_atr=2.0, max_bars=10**6, bar_ms=MINUTE_MS),
         signal=SignalRule(min_expected_value=-1.0, slippage=0.0),

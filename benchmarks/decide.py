@@ -9,12 +9,12 @@ import numpy as np
 
 from crypto_kedro.market.bars import DAY_MS, MINUTE_MS
 from crypto_kedro.trading.account import AccountState, MarginState, MarginStatus, Position
+from crypto_kedro.trading.bitbank_rules import bitbank_btc_jpy_schedule
 from crypto_kedro.trading.decide import decide
 from crypto_kedro.trading.ledger import TradeLedger
-from crypto_kedro.trading.money import Btc, Jpy, Price, Rate
+from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.observation import Observation
 from crypto_kedro.trading.orders import Fill, Liquidity, OrderType, PositionSide, Side
-from crypto_kedro.trading.rules import MarketRules, RuleSchedule
 from crypto_kedro.trading.settings import TradingSettings
 from crypto_kedro.trading.signal import SignalFacts, side_cost_columns, signal_columns
 
@@ -22,31 +22,7 @@ CALLS = 20_000
 BARS = 1_000_000
 CAPITAL = Jpy.of(100_000)
 NOTHING = Jpy(0)
-
-
-def market_rules() -> MarketRules:
-    """Return bitbank's rules of 2018."""
-    return MarketRules(
-        price_step=Price(1),
-        amount_step=Btc(1),
-        min_amount=Btc(1),
-        max_limit_amount=Btc.of(1000),
-        max_market_amount=Btc.of(10),
-        spot_maker_fee=Rate.of("-0.0002"),
-        spot_taker_fee=Rate.of("0.0012"),
-        margin_open_maker_fee=Rate.of("-0.0002"),
-        margin_open_taker_fee=Rate.of("0.0012"),
-        margin_close_maker_fee=Rate.of("-0.0002"),
-        margin_close_taker_fee=Rate.of("0.0012"),
-        long_interest_per_day=Rate.of("0.0004"),
-        short_interest_per_day=Rate.of("0.0004"),
-        initial_margin=Rate.of("0.5"),
-        margin_call=Rate.of("0.5"),
-        losscut=Rate.of("0.25"),
-        crypto_collateral=Rate.of("0.5"),
-        market_buy_allowance=Rate.of("0.2"),
-        max_open_orders=30,
-    )
+RULES = bitbank_btc_jpy_schedule().at(19_000 * DAY_MS)
 
 
 def observation(probability: float) -> Observation:
@@ -81,7 +57,7 @@ def observation(probability: float) -> Observation:
         open_orders=(),
         margin=MarginStatus(MarginState.NORMAL, CAPITAL, NOTHING, NOTHING, Jpy.of(200_000)),
     )
-    return Observation(facts, 2.0, account, TradeLedger.start(19_000 * DAY_MS, CAPITAL), market_rules(), 1)
+    return Observation(facts, 2.0, account, TradeLedger.start(19_000 * DAY_MS, CAPITAL), RULES, 1)
 
 
 def fill(trade_id: int, side: Side, profit_loss: Jpy) -> Fill:
@@ -134,9 +110,8 @@ def time_columns() -> None:
         *model,
         (model,) * 3,
     )
-    schedule = RuleSchedule.constant(market_rules())
     started = time.perf_counter()
-    columns = signal_columns(facts, side_cost_columns(schedule, time_ms), TradingSettings())
+    columns = signal_columns(facts, side_cost_columns(bitbank_btc_jpy_schedule(), time_ms), TradingSettings())
     spent = time.perf_counter() - started
     print(f"signal columns, {BARS:,} bars: {spent:.2f} s, {int(columns.passed.sum()):,} pass")
 

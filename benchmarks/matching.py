@@ -12,14 +12,15 @@ from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.exchange.matching import MatchingEngine
 from crypto_kedro.exchange.settings import EngineSettings
 from crypto_kedro.market.bars import MINUTE_MS, Bars, FloatArray, IntArray
-from crypto_kedro.trading.money import Btc, Jpy, Price, Rate
+from crypto_kedro.market.costs import FeeRates
+from crypto_kedro.trading.bitbank_rules import bitbank_btc_jpy_schedule
+from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.orders import Order, OrderRequest, OrderType, PositionSide, Refusal
-from crypto_kedro.trading.rules import MarketRules, RuleSchedule
 
 STOP_ATR = 2
 TARGET_ATR = 3
 AMOUNT = Btc(100)
-FEE = Rate(1200)
+RATES = (FeeRates(since_ms=0, maker=0.0012, taker=0.0012, interest_per_day=0.0004),)
 
 
 def random_bars(count: int, seed: int) -> Bars:
@@ -132,31 +133,10 @@ def main() -> None:
     bars = random_bars(count, seed=7)
     at, direction = crossings(bars.close)
     atr = average_range(bars)
-    rules = MarketRules(
-        price_step=Price(1),
-        amount_step=Btc(1),
-        min_amount=Btc(1),
-        max_limit_amount=Btc.of(1000),
-        max_market_amount=Btc.of(10),
-        spot_maker_fee=FEE,
-        spot_taker_fee=FEE,
-        margin_open_maker_fee=FEE,
-        margin_open_taker_fee=FEE,
-        margin_close_maker_fee=FEE,
-        margin_close_taker_fee=FEE,
-        long_interest_per_day=Rate(400),
-        short_interest_per_day=Rate(400),
-        initial_margin=Rate.of("0.5"),
-        margin_call=Rate.of("0.5"),
-        losscut=Rate.of("0.25"),
-        crypto_collateral=Rate.of("0.5"),
-        market_buy_allowance=Rate.of("0.2"),
-        max_open_orders=30,
-    )
     began = time.process_time()
     feed = BarFeed(bars)
     prepared = time.process_time()
-    engine = MatchingEngine(RuleSchedule.constant(rules), EngineSettings(), cash=Jpy.of(100_000_000))
+    engine = MatchingEngine(bitbank_btc_jpy_schedule(RATES), EngineSettings(), cash=Jpy.of(100_000_000))
     trips = trade(engine, feed, at, direction, atr)
     ended = time.process_time()
     account = engine.account()

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from crypto_kedro.exchange.matching import MatchingEngine
 from crypto_kedro.exchange.settings import EngineSettings
+from crypto_kedro.trading.bitbank_rules import bitbank_btc_jpy_schedule
 from crypto_kedro.trading.money import Btc, Jpy, Price, Rate
 from crypto_kedro.trading.orders import Order, OrderRequest, OrderType, PositionSide, Refusal, Side
 from crypto_kedro.trading.quotes import BarRow
@@ -18,27 +19,7 @@ from crypto_kedro.trading.rules import MarketRules, RuleSchedule
 MINUTE_MS = 60_000
 START = "2025-06-02T00:00"
 
-RULES = MarketRules(
-    price_step=Price(1),
-    amount_step=Btc(1),
-    min_amount=Btc(1),
-    max_limit_amount=Btc.of(1000),
-    max_market_amount=Btc.of(10),
-    spot_maker_fee=Rate.of("-0.0002"),
-    spot_taker_fee=Rate.of("0.0012"),
-    margin_open_maker_fee=Rate.of("-0.0002"),
-    margin_open_taker_fee=Rate.of("0.0012"),
-    margin_close_maker_fee=Rate.of("-0.0002"),
-    margin_close_taker_fee=Rate.of("0.0012"),
-    long_interest_per_day=Rate.of("0.0004"),
-    short_interest_per_day=Rate.of("0.0004"),
-    initial_margin=Rate.of("0.5"),
-    margin_call=Rate.of("0.5"),
-    losscut=Rate.of("0.25"),
-    crypto_collateral=Rate.of("0.5"),
-    market_buy_allowance=Rate.of("0.2"),
-    max_open_orders=30,
-)
+RULES = bitbank_btc_jpy_schedule().at(0)
 
 
 def rules_with(**changes: Rate | Btc | Price | int) -> MarketRules:

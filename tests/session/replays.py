@@ -1,5 +1,7 @@
 """Random markets, model outputs and plans for the backtest."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -7,8 +9,9 @@ from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.exchange.settings import EngineSettings, StopConflict
 from crypto_kedro.market.bars import DAY_MS, HOUR_MS, MINUTE_MS, Bars, FloatArray
 from crypto_kedro.session.plan import BacktestPlan
-from crypto_kedro.trading.money import Btc, Jpy, Price, Rate
-from crypto_kedro.trading.rules import MarketRules, RuleSchedule
+from crypto_kedro.trading.bitbank_rules import bitbank_btc_jpy_schedule
+from crypto_kedro.trading.money import Btc, Jpy, Rate
+from crypto_kedro.trading.rules import RuleSchedule
 from crypto_kedro.trading.settings import (
     BarrierRule,
     FundingStage,
@@ -24,33 +27,7 @@ START_MS = 19_000 * DAY_MS
 CASH = Jpy.of(100_000)
 
 
-def rules_with(**changes: object) -> MarketRules:
-    """Return bitbank's rules of 2018 with some of them changed."""
-    fields: dict[str, object] = {
-        "price_step": Price(1),
-        "amount_step": Btc(1),
-        "min_amount": Btc(1),
-        "max_limit_amount": Btc.of(1000),
-        "max_market_amount": Btc.of(10),
-        "spot_maker_fee": Rate.of("-0.0002"),
-        "spot_taker_fee": Rate.of("0.0012"),
-        "margin_open_maker_fee": Rate.of("-0.0002"),
-        "margin_open_taker_fee": Rate.of("0.0012"),
-        "margin_close_maker_fee": Rate.of("-0.0002"),
-        "margin_close_taker_fee": Rate.of("0.0012"),
-        "long_interest_per_day": Rate.of("0.0004"),
-        "short_interest_per_day": Rate.of("0.0004"),
-        "initial_margin": Rate.of("0.5"),
-        "margin_call": Rate.of("0.5"),
-        "losscut": Rate.of("0.25"),
-        "crypto_collateral": Rate.of("0.5"),
-        "market_buy_allowance": Rate.of("0.2"),
-        "max_open_orders": 30,
-    }
-    return MarketRules(**(fields | changes))  # type: ignore[arg-type]
-
-
-RULES = rules_with()
+RULES = bitbank_btc_jpy_schedule().at(START_MS)
 
 
 def bars_of(rows: list[tuple[int, int, int, int]], interval_ms: int = BAR_MS, volume: float = 10.0) -> Bars:
@@ -140,7 +117,7 @@ def plans(draw: st.DrawFn) -> BacktestPlan:
         ),
         stages=(FundingStage(capital=CASH), FundingStage(capital=Jpy.of(200_000), min_trades=2, min_days=2)),
     )
-    changed = rules_with(margin_close_taker_fee=Rate(1000), short_interest_per_day=Rate(555), min_amount=Btc(20))
+    changed = replace(RULES, margin_close_taker_fee=Rate(1000), short_interest_per_day=Rate(555), min_amount=Btc(20))
     return BacktestPlan(
         settings=settings,
         schedule=RuleSchedule((0, START_MS + 2 * DAY_MS + 3 * HOUR_MS), (RULES, changed)),

@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from crypto_kedro.market.costs import FeeRates
 from crypto_kedro.trading.account import AccountState, MarginState, MarginStatus, Position
+from crypto_kedro.trading.bitbank_rules import bitbank_btc_jpy_schedule
 from crypto_kedro.trading.ledger import TradeLedger
 from crypto_kedro.trading.money import Btc, Jpy, Price, Rate
 from crypto_kedro.trading.observation import Observation
@@ -18,7 +20,6 @@ from crypto_kedro.trading.orders import (
     PositionSide,
     Side,
 )
-from crypto_kedro.trading.rules import MarketRules
 from crypto_kedro.trading.settings import BarrierRule, FundingStage, SignalRule, TradingSettings
 from crypto_kedro.trading.signal import SignalFacts
 
@@ -26,26 +27,9 @@ NOTHING = Jpy(0)
 CAPITAL = Jpy.of(100_000)
 CLOSE = 1_000_000.0
 
-RULES = MarketRules(
-    price_step=Price(1),
-    amount_step=Btc(1),
-    min_amount=Btc(1),
-    max_limit_amount=Btc.of(1000),
-    max_market_amount=Btc.of(10),
-    spot_maker_fee=Rate(0),
-    spot_taker_fee=Rate.of("0.001"),
-    margin_open_maker_fee=Rate(0),
-    margin_open_taker_fee=Rate.of("0.001"),
-    margin_close_maker_fee=Rate(0),
-    margin_close_taker_fee=Rate.of("0.001"),
-    long_interest_per_day=Rate.of("0.0004"),
+RULES = replace(
+    bitbank_btc_jpy_schedule((FeeRates(0, maker=0.0, taker=0.001, interest_per_day=0.0004),)).at(0),
     short_interest_per_day=Rate.of("0.0005"),
-    initial_margin=Rate.of("0.5"),
-    margin_call=Rate.of("0.5"),
-    losscut=Rate.of("0.25"),
-    crypto_collateral=Rate.of("0.5"),
-    market_buy_allowance=Rate.of("0.2"),
-    max_open_orders=30,
 )
 
 BARRIERS = BarrierRule(take_profit_atr=3.0, stop_loss_atr=2.0, max_bars=16)

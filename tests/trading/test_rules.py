@@ -6,16 +6,13 @@ from decimal import Decimal
 import pytest
 
 from crypto_kedro.errors import ConfigurationError
-from crypto_kedro.trading.money import Btc, Price, Rate, UnitError
+from crypto_kedro.trading.bitbank_rules import bitbank_btc_jpy_schedule
+from crypto_kedro.trading.money import Btc, Rate, UnitError
 from crypto_kedro.trading.orders import Liquidity, PositionSide
-from crypto_kedro.trading.rules import MarketRules, RuleSchedule
+from crypto_kedro.trading.rules import RuleSchedule
 
-RULES = MarketRules(
-    price_step=Price(1),
-    amount_step=Btc(1),
-    min_amount=Btc(1),
-    max_limit_amount=Btc.of(1000),
-    max_market_amount=Btc.of(10),
+RULES = dataclasses.replace(
+    bitbank_btc_jpy_schedule().at(0),
     spot_maker_fee=Rate(1),
     spot_taker_fee=Rate(2),
     margin_open_maker_fee=Rate(3),
@@ -24,12 +21,6 @@ RULES = MarketRules(
     margin_close_taker_fee=Rate(6),
     long_interest_per_day=Rate(7),
     short_interest_per_day=Rate(8),
-    initial_margin=Rate.of("0.5"),
-    margin_call=Rate.of("0.5"),
-    losscut=Rate.of("0.25"),
-    crypto_collateral=Rate.of("0.5"),
-    market_buy_allowance=Rate.of("0.2"),
-    max_open_orders=30,
 )
 
 

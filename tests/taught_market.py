@@ -40,7 +40,8 @@ def taught_examples(days: int = 30, seed: int = 0, strength: float = 1.5) -> Exa
     scores = strength * features[TELLING_FEATURE].to_numpy()[:, np.newaxis] * np.array([-1.0, 0.0, 1.0])
     label = np.argmax(scores + rng.gumbel(size=(n, 3)), axis=1).astype(np.int8)
     life = pd.to_timedelta(15 * rng.integers(2, 6, size=n), unit="min")
-    return Examples(features, pd.DataFrame({"timestamp": stamps, "label": label, "label_end": stamps + life}))
+    labels = pd.DataFrame({"timestamp": stamps, "label": label, "label_end": stamps + life})
+    return Examples(features, labels, features)
 
 
 def fit_small(examples: Examples) -> ProductionEnsemble:

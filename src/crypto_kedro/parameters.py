@@ -3,12 +3,25 @@
 import difflib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from crypto_kedro.errors import ConfigurationError
+from crypto_kedro.exchange.settings import EngineSettings
+from crypto_kedro.market.bars import HOUR_MS
 from crypto_kedro.market.costs import CostSchedule, FeeRates
+from crypto_kedro.trading.money import Jpy, Rate
+from crypto_kedro.trading.observation import ExchangeStatus
+from crypto_kedro.trading.settings import (
+    BarrierRule,
+    FundingStage,
+    GuardRule,
+    SignalRule,
+    SizingRule,
+    TradingSettings,
+)
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -79,9 +92,26 @@ class TrainingParameters(ParameterGroup):
     max_foresight: float = Field(gt=0.0, le=1.0)
 
 
+class MatchingParameters(ParameterGroup):
+    """What history does not tell of the exchange; see `EngineSettings`, and `BacktestPlan` for ``limit_target``."""
+
+    latency_ms: int = Field(ge=0)
+    volume_share: Annotated[float, Field(gt=0.0, le=1.0)] | None
+    fill_at_touch: bool
+    limit_target: bool
+
+    def engine(self) -> EngineSettings:
+        """Return the settings as the engine takes them, without slippage."""
+        share = None if self.volume_share is None else _rate(self.volume_share)
+        return EngineSettings(latency_ms=self.latency_ms, volume_share=share, fill_at_touch=self.fill_at_touch)
+
+
 class EvaluationParameters(ParameterGroup):
     """How out-of-sample predictions are judged."""
 
+    capital_jpy: int = Field(ge=1)
+    cost_scales: tuple[Annotated[float, Field(ge=0.0, le=10.0)], ...]
+    matching: MatchingParameters
     random_traders: int = Field(ge=20, le=10_000)
     confidence_level: float = Field(gt=0.5, lt=1.0)
     bootstrap_replications: int = Field(ge=100, le=100_000)
@@ -132,6 +162,87 @@ class CostParameters(ParameterGroup):
         return CostSchedule(rates, self.half_spread, self.slippage, scale)
 
 
+class SizingParameters(ParameterGroup):
+    """How much to trade; see `SizingRule`, and `Conditions` for ``unproven_kelly``."""
+
+    risk_fraction: float = Field(gt=0.0, le=1.0)
+    kelly_multiplier: float = Field(gt=0.0, le=1.0)
+    max_leverage: float = Field(gt=0.0, le=2.0)
+    margin_floor: float = Field(gt=0.0)
+    unproven_kelly: float = Field(ge=0.0, le=2.0)
+
+
+class GuardParameters(ParameterGroup):
+    """When to keep out of the market; see `GuardRule`."""
+
+    max_data_age_seconds: int = Field(ge=0)
+    max_gap_minutes: int = Field(ge=0)
+    worst_status: Literal["NORMAL", "BUSY", "VERY_BUSY"]
+    max_spread: float = Field(gt=0.0, lt=1.0)
+    max_jump: float = Field(gt=0.0, lt=1.0)
+    max_volatility: float = Field(gt=0.0, lt=1.0)
+    max_daily_loss: float = Field(gt=0.0, le=1.0)
+    max_weekly_loss: float = Field(gt=0.0, le=1.0)
+    max_drawdown: float = Field(gt=0.0, le=1.0)
+    max_losses_in_a_row: int = Field(ge=1)
+    loss_pause_hours: int = Field(ge=0)
+    max_trades_a_day: int = Field(ge=1)
+
+
+class StageParameters(ParameterGroup):
+    """One step of the capital; see `FundingStage`."""
+
+    capital: int = Field(ge=1)
+    min_trades: int = Field(ge=0)
+    min_days: int = Field(ge=0)
+    max_drawdown: float = Field(gt=0.0, le=1.0)
+
+
+class TradingParameters(ParameterGroup):
+    """How the trader decides."""
+
+    min_agreement: Fraction
+    min_expected_value: float
+    flat_outcome_atr: float
+    trailing_atr: float | None = Field(gt=0.0)
+    sizing: SizingParameters
+    guards: GuardParameters
+    stages: tuple[StageParameters, ...] = Field(min_length=1)
+
+    def settings(self, barriers: BarrierRule, confidence_threshold: float, slippage: float) -> TradingSettings:
+        """Return the settings as the decision core takes them; the barriers bring ``trailing_atr`` of their own."""
+        guards = self.guards.model_dump()
+        guards["max_data_age_ms"] = 1000 * guards.pop("max_data_age_seconds")
+        guards["loss_pause_ms"] = HOUR_MS * guards.pop("loss_pause_hours")
+        guards["worst_status"] = ExchangeStatus[guards["worst_status"]].value
+        return TradingSettings(
+            barriers=barriers,
+            signal=SignalRule(
+                confidence_threshold=confidence_threshold,
+                min_agreement=self.min_agreement,
+                min_expected_value=self.min_expected_value,
+                flat_outcome_atr=self.flat_outcome_atr,
+                slippage=slippage,
+            ),
+            sizing=SizingRule(
+                risk_fraction=_rate(self.sizing.risk_fraction),
+                kelly_multiplier=self.sizing.kelly_multiplier,
+                max_leverage=_rate(self.sizing.max_leverage),
+                margin_floor=_rate(self.sizing.margin_floor),
+            ),
+            guards=GuardRule(**guards),
+            stages=tuple(
+                FundingStage(
+                    capital=Jpy.of(stage.capital),
+                    min_trades=stage.min_trades,
+                    min_days=stage.min_days,
+                    max_drawdown=stage.max_drawdown,
+                )
+                for stage in self.stages
+            ),
+        )
+
+
 class TrackingParameters(ParameterGroup):
     """Where MLflow keeps runs and models."""
 
@@ -151,6 +262,7 @@ class Parameters(ParameterGroup):
     evaluation: EvaluationParameters
     gates: GateParameters
     costs: CostParameters
+    trading: TradingParameters
     tracking: TrackingParameters
 
     @model_validator(mode="after")
@@ -179,6 +291,11 @@ def validate_parameters(raw: Mapping[str, Any]) -> Parameters:
         problems = error.errors()
         more = f" ({len(problems) - 1} more after this one)" if len(problems) > 1 else ""
         raise ConfigurationError(_sentence(dict(problems[0])) + more) from None
+
+
+def _rate(value: float) -> Rate:
+    """Return a fraction from YAML as a rate; ``repr`` of a float is its shortest decimal."""
+    return Rate.of(Decimal(repr(value)))
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:

@@ -58,7 +58,7 @@ def with_labels(examples: Examples, rows: np.ndarray, seed: int) -> Examples:
     """The same examples with the classes of some rows drawn anew."""
     labels = examples.labels.copy()
     labels.loc[rows, "label"] = np.random.default_rng(seed).integers(0, 3, rows.sum()).astype(np.int8)
-    return Examples(examples.features, labels)
+    return Examples(examples.features, labels, examples.observed)
 
 
 def test_given_other_labels_in_and_around_the_calibration_tail_when_fitted_then_the_models_are_the_same() -> None:
@@ -92,7 +92,7 @@ def test_given_a_class_that_hardly_occurs_when_fitted_then_the_error_names_it_an
     labels = examples.labels.assign(label=examples.labels["label"].where(examples.labels["label"] != 2, 1))
     labels.loc[:4, "label"] = 2
     with pytest.raises(LearningError, match=r"class 'long' has 5 of \d+ training rows and needs 20; bring"):
-        fit_small(Examples(examples.features, labels.astype({"label": np.int8})))
+        fit_small(Examples(examples.features, labels.astype({"label": np.int8}), examples.observed))
 
 
 def test_given_rows_that_do_not_match_when_fitted_then_it_refuses() -> None:

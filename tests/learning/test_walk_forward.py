@@ -52,6 +52,23 @@ def test_given_examples_when_walked_then_every_tested_bar_is_predicted_once_in_o
         np.testing.assert_allclose(predictions[columns].sum(axis=1), 1.0, atol=1e-6)
 
 
+def test_given_bars_without_a_label_when_walked_then_signals_hold_them_and_predictions_do_not() -> None:
+    whole = taught_examples(days=25)
+    labelled = np.ones(len(whole.labels), dtype=bool)
+    labelled[-10:] = False
+    labelled[[2000, 2001]] = False
+    examples = Examples(
+        whole.features[labelled].reset_index(drop=True), whole.labels[labelled].reset_index(drop=True), whole.observed
+    )
+    result = run(examples)
+    first = result.folds[0].test_from_ms
+    heard = whole.features["timestamp"][whole.features["timestamp"] >= pd.Timestamp(first, unit="ms", tz="UTC")]
+    assert result.signals["timestamp"].tolist() == heard.tolist()
+    assert len(result.signals) == len(result.predictions) + 12
+    shared = result.signals.merge(result.predictions, on=["timestamp", "window"], suffixes=("", "_tested"))
+    assert shared["p_long"].tolist() == shared["p_long_tested"].tolist()
+
+
 def test_given_other_labels_from_a_test_on_when_walked_then_its_predictions_and_all_before_stay(
     result: WalkForwardResult, examples: Examples
 ) -> None:
@@ -60,7 +77,7 @@ def test_given_other_labels_from_a_test_on_when_walked_then_its_predictions_and_
     later = slice(int(second.test[0]), None)
     labels.iloc[later, labels.columns.get_loc("label")] = 1
 
-    other = run(Examples(examples.features, labels)).predictions
+    other = run(Examples(examples.features, labels, examples.observed)).predictions
 
     until = result.predictions["timestamp"] <= examples.labels["timestamp"].iloc[second.test[-1]]
     pd.testing.assert_frame_equal(other.loc[until, PROBABILITIES], result.predictions.loc[until, PROBABILITIES])
@@ -103,7 +120,7 @@ def test_given_the_folds_when_scored_together_then_the_final_window_is_left_out(
 def test_given_a_window_that_cannot_be_trained_when_walked_then_the_error_names_it(examples: Examples) -> None:
     labels = examples.labels.assign(label=np.int8(1))
     with pytest.raises(LearningError, match="window fold-1: training: class 'short' has 0 of"):
-        run(Examples(examples.features, labels))
+        run(Examples(examples.features, labels, examples.observed))
 
 
 def test_given_a_tracker_that_loses_a_window_when_walked_then_it_refuses(examples: Examples) -> None:

@@ -7,7 +7,6 @@ import pandas as pd
 
 from crypto_kedro.errors import LearningError
 from crypto_kedro.learning.intervals import Interval, wilson_interval
-from crypto_kedro.learning.threshold_strategy import DAYS_PER_YEAR, max_drawdown, sharpe_ratio
 from crypto_kedro.market.bars import DAY_MS, FloatArray
 from crypto_kedro.market.frame import TIMESTAMP_DTYPE, open_times
 
@@ -28,6 +27,7 @@ TRADE_COLUMNS = (
     "mfe_jpy",
 )
 REGIMES = ("low", "medium", "high")
+DAYS_PER_YEAR = 365
 LEAST_DAYS_TO_ANNUALISE = 30
 _YEN_TOLERANCE = 1e-4
 
@@ -174,6 +174,19 @@ def daily_growth(history: AccountHistory) -> FloatArray:
     closing = history.growth[np.append(day[1:] != day[:-1], True)]
     returns: FloatArray = closing / np.append(1.0, closing[:-1]) - 1.0
     return returns
+
+
+def sharpe_ratio(returns: FloatArray) -> float | None:
+    """Return the annualised Sharpe ratio of daily returns, 365 days a year, or None if they do not vary."""
+    if returns.size < 2 or np.ptp(returns) == 0:
+        return None
+    return float(np.mean(returns) / np.std(returns, ddof=1) * np.sqrt(DAYS_PER_YEAR))
+
+
+def max_drawdown(equity: FloatArray) -> float:
+    """Return the largest fall from a peak (the starting capital of 1 included), as a fraction of the peak."""
+    peak = np.maximum(1.0, np.maximum.accumulate(equity))
+    return float(np.max(1.0 - equity / peak))
 
 
 def compound_growth(returns: FloatArray) -> float | None:

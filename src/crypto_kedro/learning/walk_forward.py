@@ -16,6 +16,7 @@ from crypto_kedro.learning.models import ClassArray
 from crypto_kedro.learning.splits import FINAL_WINDOW, Fold, WalkForward
 from crypto_kedro.learning.weights import label_uniqueness
 from crypto_kedro.market.bars import FloatArray
+from crypto_kedro.market.frame import open_times
 from crypto_kedro.serving.probability import CLASS_NAMES
 
 Track = Callable[[Sequence[Fold]], Iterable[Fold]]
@@ -30,12 +31,15 @@ class WalkForwardResult:
         predictions: one row a tested bar: ``timestamp``, ``window``, calibrated ``p_short``, ``p_flat``, ``p_long``,
             raw ``<model>_short`` ... of each model, ``prior_short`` ... (shares of the classes in the window's training
             rows), ``label``, ``weight`` (uniqueness among the window's tested labels).
+        signals: one row a bar of the test windows that has features, labelled or not, which is what a live trader
+            hears: ``timestamp``, ``window``, ``p_short`` ... and ``<model>_short`` ... as above.
         train_shares: shares of the classes in the training rows of each window.
         final_model: the ensemble of the final window, the one to register.
     """
 
     folds: tuple[Fold, ...]
     predictions: pd.DataFrame
+    signals: pd.DataFrame
     train_shares: dict[str, dict[str, float]]
     final_model: ProductionEnsemble
 
@@ -47,10 +51,12 @@ class Examples:
     Args:
         features: ``timestamp`` and one column a feature, n rows, oldest first.
         labels: the labels of the same rows, as `label_bars` gives them.
+        observed: the features of all bars, oldest first, those included that have no label, as near the end.
     """
 
     features: pd.DataFrame
     labels: pd.DataFrame
+    observed: pd.DataFrame
 
     @classmethod
     def join(cls, features: pd.DataFrame, labels: pd.DataFrame) -> "Examples":
@@ -63,8 +69,9 @@ class Examples:
         common = common.sort_values("timestamp", ignore_index=True)
         if common.empty:
             raise LearningError("training: no bar has both features and a label; run the features pipeline again")
-        kept = features[features["timestamp"].isin(common["timestamp"])].sort_values("timestamp", ignore_index=True)
-        return cls(kept, common)
+        observed = features.sort_values("timestamp", ignore_index=True)
+        kept = observed[observed["timestamp"].isin(common["timestamp"])].reset_index(drop=True)
+        return cls(kept, common, observed)
 
 
 def walk_forward(
@@ -92,15 +99,19 @@ def walk_forward(
     folds = tuple(splitter.split(examples.labels))
     check_folds(folds, examples.labels, splitter.embargo_hours)
     tested: list[pd.DataFrame] = []
+    heard: list[pd.DataFrame] = []
     train_shares: dict[str, dict[str, float]] = {}
     ensemble: ProductionEnsemble | None = None
     for fold in track(folds):
         ensemble, prior = _train(fold, examples, rule, features, interval_ms)
         train_shares[fold.name] = dict(zip(CLASS_NAMES, prior.tolist(), strict=True))
-        tested.append(_predict(fold, examples, ensemble, prior, interval_ms))
+        signals = _signals(fold, examples.observed, ensemble)
+        heard.append(signals)
+        tested.append(_predictions(fold, examples.labels, signals, prior, interval_ms))
     if ensemble is None or len(tested) != len(folds):
         raise LearningError(f"training: {len(tested)} of {len(folds)} windows were passed through; pass all of them")
-    return WalkForwardResult(folds, pd.concat(tested, ignore_index=True), train_shares, ensemble)
+    predictions, signals = pd.concat(tested, ignore_index=True), pd.concat(heard, ignore_index=True)
+    return WalkForwardResult(folds, predictions, signals, train_shares, ensemble)
 
 
 def _train(
@@ -115,18 +126,26 @@ def _train(
     return ensemble, class_shares(labels["label"].to_numpy(dtype=np.int8), weights)
 
 
-def _predict(
-    fold: Fold, examples: Examples, ensemble: ProductionEnsemble, prior: FloatArray, interval_ms: int
-) -> pd.DataFrame:
-    rows, labels = examples.features.iloc[fold.test], examples.labels.iloc[fold.test]
-    by_model = ensemble.predict_by_model(rows)
-    columns: dict[str, Any] = {"timestamp": labels["timestamp"].array, "window": fold.name}
+def _signals(fold: Fold, observed: pd.DataFrame, ensemble: ProductionEnsemble) -> pd.DataFrame:
+    at = open_times(observed)
+    rows = observed[(at >= fold.test_from_ms) & (at < fold.test_to_ms)]
+    columns: dict[str, Any] = {"timestamp": rows["timestamp"].array, "window": fold.name}
     columns |= _columns("p", ensemble.predict_proba(rows))
-    for name, probabilities in by_model.items():
+    for name, probabilities in ensemble.predict_by_model(rows).items():
         columns |= _columns(name, probabilities)
-    columns |= {f"prior_{name}": share for name, share in zip(CLASS_NAMES, prior, strict=True)}
-    columns |= {"label": labels["label"].to_numpy(), "weight": label_uniqueness(labels, interval_ms)}
     return pd.DataFrame(columns)
+
+
+def _predictions(
+    fold: Fold, labels: pd.DataFrame, signals: pd.DataFrame, prior: FloatArray, interval_ms: int
+) -> pd.DataFrame:
+    tested = labels.iloc[fold.test]
+    said = signals[signals["timestamp"].isin(tested["timestamp"])].reset_index(drop=True)
+    return said.assign(
+        **{f"prior_{name}": share for name, share in zip(CLASS_NAMES, prior, strict=True)},
+        label=tested["label"].to_numpy(),
+        weight=label_uniqueness(tested, interval_ms),
+    )
 
 
 def _columns(prefix: str, probabilities: FloatArray) -> dict[str, FloatArray]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from crypto_kedro.learning.performance import AccountHistory, AccountPerformance, by_jst_hour, by_month, by_volatility
+from crypto_kedro.market.bars import DAY_MS
 from crypto_kedro.reporting.evaluation_figures import BLUE, GREEN, GREY, ORANGE
 from crypto_kedro.reporting.page import Section, figure_html, join_html, plot_style, table_html, tiles_html
 
@@ -265,8 +266,13 @@ def monthly_section(history: AccountHistory) -> Section:
 def breakdown_section(history: AccountHistory) -> Section:
     """Return the trades by their opening hour in Japan and by the volatility at their opening."""
     tables: list[Markup] = []
+    a_day = max(2, DAY_MS // history.bar_ms)
     for table, heading, caption in (
-        (by_volatility(history), "Volatility", "By the volatility known at the opening, terciles of all bars"),
+        (
+            by_volatility(history, a_day),
+            "Volatility",
+            "By the volatility of the day before, terciles of all bars",
+        ),
         (by_jst_hour(history), "Hour (JST)", "By the hour of the opening in Japan"),
     ):
         rows = [(str(row["group"]), *_group_cells(row)) for row in table.to_dict("records")]

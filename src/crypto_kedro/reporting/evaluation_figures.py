@@ -11,38 +11,33 @@ from matplotlib.ticker import PercentFormatter
 from crypto_kedro.reporting.page import plot_style
 
 BLUE, ORANGE, GREEN, VIOLET, GREY = "#2f7fc1", "#d07a22", "#3f9a6b", "#a465b5", "#8a8f98"
+TRADER = "the model's trader"
 CLASS_COLOURS = {"short": ORANGE, "flat": GREY, "long": BLUE}
 
 Curves = Mapping[str, Sequence[Mapping[str, float]]]
 
 
-def daily(equity: pd.DataFrame) -> pd.DataFrame:
-    """Return the last row of each UTC day, with the day's lowest point in ``drawdown``."""
-    by_day = equity.groupby(equity["timestamp"].dt.floor("D"), sort=True)
-    return by_day.last().assign(drawdown=by_day["drawdown"].max())
+def profit_beside_baselines(curves: pd.DataFrame, capital: float) -> Figure:
+    """Draw the model's trader beside buy-and-hold and the band of random traders.
 
-
-def equity_and_drawdown(equity: pd.DataFrame) -> Figure:
-    """Draw the strategy beside buy-and-hold and the band of random traders, with its drawdown underneath."""
-    days = daily(equity)
+    Args:
+        curves: one row a UTC day, equity in JPY, see `crypto_kedro.evaluation.out_of_sample.OutOfSample`.
+        capital: what each started with, JPY.
+    """
+    day = curves["timestamp"].dt.tz_localize(None)
+    profit = {name: curves[name] / capital - 1 for name in curves.columns if name != "timestamp"}
     with plot_style():
-        figure = Figure(figsize=(8.4, 4.6))
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        top.fill_between(
-            days.index, days["random_p05"] - 1, days["random_p95"] - 1, color=GREY, alpha=0.28, linewidth=0
-        )
-        top.plot(days.index, days["random_p50"] - 1, color=GREY, linewidth=1, label="random entries, median and 5-95%")
-        top.plot(days.index, days["buy_and_hold"] - 1, color=ORANGE, linewidth=1, label="buy and hold")
-        top.plot(days.index, days["equity"] - 1, color=BLUE, linewidth=1.8, label="threshold strategy")
-        top.axhline(0, color=GREY, linewidth=0.8)
-        top.set_title("Profit after costs")
+        figure = Figure(figsize=(8.4, 3.4))
+        axes = figure.subplots()
+        axes.fill_between(day, profit["random_p05"], profit["random_p95"], color=GREY, alpha=0.28, linewidth=0)
+        axes.plot(day, profit["random_p50"], color=GREY, linewidth=1, label="random entries, median and 5-95%")
+        axes.plot(day, profit["buy_and_hold"], color=ORANGE, linewidth=1, label="buy and hold")
+        axes.plot(day, profit["strategy"], color=BLUE, linewidth=1.8, label=TRADER)
+        axes.axhline(0, color=GREY, linewidth=0.8)
+        axes.set_title("Profit after costs")
         figure.legend(loc="outside lower center", ncols=3)
-        bottom.fill_between(days.index, -days["drawdown"], 0, color=BLUE, alpha=0.35, linewidth=0)
-        bottom.set_title("Drawdown of the strategy")
-        bottom.set_ylim(-1.05 * max(0.01, days["drawdown"].max()), 0)
-        for axes in (top, bottom):
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-            axes.set_xmargin(0.01)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_xmargin(0.01)
     return figure
 
 
@@ -87,26 +82,23 @@ def importance_bars(importances: Mapping[str, Mapping[str, float]]) -> Figure:
     return figure
 
 
-def equity_plotly(equity: pd.DataFrame) -> go.Figure:
-    """Return the daily equity beside its baselines as a plotly figure."""
-    days = daily(equity)
+def equity_plotly(curves: pd.DataFrame, capital: float) -> go.Figure:
+    """Return the equity by UTC day beside its baselines as a plotly figure; arguments as `profit_beside_baselines`."""
     # Lists are written as plain JSON; arrays become base64, which the plotly of kedro viz need not understand.
-    at = [day.isoformat() for day in days.index]
+    at = [moment.isoformat() for moment in curves["timestamp"]]
+    growth = {name: (curves[name] / capital).tolist() for name in curves.columns if name != "timestamp"}
     band = {"x": at, "line": {"width": 0}}
     figure = go.Figure()
-    figure.add_scatter(y=days["random_p05"].tolist(), showlegend=False, hoverinfo="skip", **band)
+    figure.add_scatter(y=growth["random_p05"], showlegend=False, hoverinfo="skip", **band)
     figure.add_scatter(
-        y=days["random_p95"].tolist(),
+        y=growth["random_p95"],
         fill="tonexty",
         fillcolor="rgba(138,143,152,0.28)",
         name="random entries, 5-95%",
         **band,
     )
-    for column, name, colour, width in (
-        ("buy_and_hold", "buy and hold", ORANGE, 1.2),
-        ("equity", "threshold strategy", BLUE, 2.0),
-    ):
-        figure.add_scatter(x=at, y=days[column].tolist(), line={"color": colour, "width": width}, name=name)
+    for column, name, colour, width in (("buy_and_hold", "buy and hold", ORANGE, 1.2), ("strategy", TRADER, BLUE, 2.0)):
+        figure.add_scatter(x=at, y=growth[column], line={"color": colour, "width": width}, name=name)
     figure.update_layout(title="Equity after costs, start = 1", yaxis_title="capital", hovermode="x unified")
     return figure
 

@@ -8,7 +8,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from crypto_kedro.errors import LineageError
-from crypto_kedro.reporting.evaluation_figures import equity_and_drawdown, importance_bars, reliability_diagram
+from crypto_kedro.learning.performance import AccountHistory, measure_account
+from crypto_kedro.reporting.backtest_sections import backtest_sections
+from crypto_kedro.reporting.evaluation_figures import importance_bars, profit_beside_baselines, reliability_diagram
 from crypto_kedro.reporting.page import (
     NOT_APPLICABLE,
     Section,
@@ -41,12 +43,18 @@ RANDOM_QUANTILES = {
     "median": "net_profit_p50",
     "95th percentile": "net_profit_p95",
 }
+TRADES_PAGE = "trades.html"
+OTHER_COSTS = (
+    "Fee, spread, slippage and interest are multiplied, and the trader knows: its expected value and its leverage are "
+    "reckoned with the same costs."
+)
 METHOD = (
     "Every figure is out of sample: each window was predicted by a model whose training labels had all ended, with an "
-    "embargo, before the window began. The strategy enters at the open after a signal, holds until its stop, target or "
-    "time limit, never holds two positions, uses leverage 1 and pays fee, spread, slippage and margin interest. Random "
-    "traders make the same number of trades of the same sides in the same windows. Intervals come from a stationary "
-    "bootstrap of days, that of the hit rate from Wilson's formula."
+    "embargo, before the window began. The decision core judges every bar of 15 minutes with the gates of the funnel; "
+    "its orders meet bars of one minute in a matching engine that fills stops before targets, gaps at the open beyond "
+    "the stop, and charges fee, spread, slippage and margin interest. The leverage comes from the outcomes of the "
+    "windows before. Random traders enter as often, to the same sides, in the same windows, and are traded by the same "
+    "core. Intervals come from a stationary bootstrap of days, that of the hit rate from Wilson's formula."
 )
 
 
@@ -57,7 +65,9 @@ class EvaluationRecords:
     Args:
         evaluation: figures.
         gate_results: verdicts.
-        equity: curves by bar.
+        history: the account of the model's trader, bar by bar and trade by trade.
+        curves: equity by UTC day beside the baselines.
+        funnel: decision bars by the reason with which they ended.
         training_report: importances and class shares of the models.
         folds: table of the windows.
         feature_manifest: lineage, the data's nested in it.
@@ -66,7 +76,9 @@ class EvaluationRecords:
 
     evaluation: Mapping[str, Any]
     gate_results: Mapping[str, Any]
-    equity: pd.DataFrame
+    history: AccountHistory
+    curves: pd.DataFrame
+    funnel: pd.DataFrame
     training_report: Mapping[str, Any]
     folds: pd.DataFrame
     feature_manifest: Mapping[str, Any]
@@ -83,7 +95,9 @@ def evaluation_html(records: EvaluationRecords) -> str:
     sections = [
         Section("Key figures", _key_figures(records.evaluation)),
         Section("Gates", _gates(records.gate_results), "A model may become champion only if it passes all of them."),
-        Section("Profit and drawdown", _profit(records), "Leverage 1, profits reinvested, all costs paid."),
+        Section("Profit beside baselines", _profit(records), "The same account, core and exchange, all costs paid."),
+        *_backtest(records),
+        Section("Other costs", _cost_sensitivity(records.evaluation["trading"]), OTHER_COSTS),
         Section("Predictions", _predictions(scores), PREDICTIONS),
         Section("Windows", _windows(records.evaluation["windows"]), "Each is predicted by a model trained before it."),
         Section("Reliability", _reliability(scores), "A probability should come true as often as it says."),
@@ -138,7 +152,7 @@ def _profit(records: EvaluationRecords) -> Markup:
     strategy, baselines = trading["strategy"], trading["baselines"]
     random = baselines["random_entries"]
     rows: list[list[object]] = [
-        ["Threshold strategy", *_trader(strategy), strategy["trades"], _percent(strategy["exposure"])],
+        ["The model's trader", *_trader(strategy), strategy["trades"], _percent(strategy["exposure"])],
         ["Always flat", *_trader(baselines["always_flat"]), 0, _percent(0.0)],
         ["Buy and hold", *_trader(baselines["buy_and_hold"]), 1, _percent(1.0)],
     ]
@@ -147,11 +161,43 @@ def _profit(records: EvaluationRecords) -> Markup:
         rows.append([f"Random entries, {name}", *drawn])
     columns = ["Trader", "Net profit", "Sharpe ratio", "Largest drawdown", "Trades", "Time in the market"]
     figure = figure_html(
-        equity_and_drawdown(records.equity),
-        alt=f"Profit of the strategy over time, ending at {strategy['net_profit']:+.1%}, with its drawdown below",
-        caption="Daily closes. Random traders are shown with the trades that they have closed.",
+        profit_beside_baselines(records.curves, trading["capital_jpy"]),
+        alt=f"Profit of the model's trader beside its baselines over time, ending at {strategy['net_profit']:+.1%}",
+        caption="Equity at the end of each UTC day, open positions marked to the market.",
     )
-    return join_html(figure, table_html(columns, rows, caption="The strategy beside its baselines"))
+    return join_html(figure, table_html(columns, rows, caption="The model's trader beside its baselines"))
+
+
+def _backtest(records: EvaluationRecords) -> list[Section]:
+    funnel = records.funnel
+    stopped = funnel[funnel["is_gate"]]
+    return backtest_sections(
+        records.history,
+        measure_account(records.history),
+        bars=int(funnel["bars"].sum()),
+        died=dict(zip(stopped["reason"], stopped["bars"].tolist(), strict=True)),
+        zoomable=TRADES_PAGE,
+    )
+
+
+def _cost_sensitivity(trading: Mapping[str, Any]) -> Markup:
+    rows = [
+        [
+            f"x {row['cost_scale']:g}",
+            *_trader(row),
+            row["trades"],
+            _percent(row["hit_rate"]),
+            f"{row['gross_jpy']:+,.0f}",
+            f"{row['fee_jpy']:,.0f}",
+            f"{row['interest_jpy']:,.0f}",
+        ]
+        for row in trading["cost_sensitivity"]
+    ]
+    columns = [
+        "Costs", "Net profit", "Sharpe ratio", "Largest drawdown", "Trades", "Hit rate",
+        "Gross (JPY)", "Fees (JPY)", "Interest (JPY)",
+    ]  # fmt: skip
+    return table_html(columns, rows, caption="The same signals, traded at other costs")
 
 
 def _trader(result: Mapping[str, Any]) -> list[object]:
@@ -184,12 +230,16 @@ def _windows(windows: Mapping[str, Mapping[str, Any]]) -> Markup:
             f"{window['prior_log_loss']:.4f}",
             f"{window['direction_log_loss']:.4f}",
             f"{window['prior_direction_log_loss']:.4f}",
+            f"{window['kelly']:.2f}",
             window["trades"],
             _signed(window["net_profit"]),
         ]
         for name, window in windows.items()
     ]
-    columns = ["Window", "Days (UTC)", "Bars", "Log-loss", "Prior's", "Of direction", "Prior's", "Trades", "Net profit"]
+    columns = [
+        "Window", "Days (UTC)", "Bars", "Log-loss", "Prior's", "Of direction", "Prior's", "Full Kelly", "Trades",
+        "Net profit",
+    ]  # fmt: skip
     return table_html(columns, rows, caption="The final window was not looked at while anything was chosen")
 
 

@@ -15,6 +15,8 @@ from crypto_kedro.trading.settings import LEVERAGE_LIMIT, SizingRule
 
 _CAPS = ("risk", "leverage", "kelly", "margin_floor", "available", "exchange_maximum")
 _BISECTIONS = 60
+MIN_OUTCOMES = 30
+"""Fewer outcomes than these prove nothing about the leverage that they bear."""
 
 
 class Size(NamedTuple):
@@ -39,7 +41,7 @@ class EntryPrices(NamedTuple):
 NO_SIZE = Size(Btc(0), None)
 
 
-def kelly_leverage(outcomes: Sequence[float], min_outcomes: int = 30) -> float:
+def kelly_leverage(outcomes: Sequence[float], min_outcomes: int = MIN_OUTCOMES) -> float:
     """Return the leverage, from 0 to 2, at which capital would have grown fastest.
 
     Args:

@@ -1,65 +1,136 @@
 """Nodes of the evaluation pipeline."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+from rich.progress import track
 
 from crypto_kedro.errors import LineageError
-from crypto_kedro.learning.evaluation import (
-    TradingRule,
-    agreed_source,
-    combine,
-    evidence_of,
-    score_predictions,
-    trade_predictions,
-)
+from crypto_kedro.evaluation.conditions import Conditions
+from crypto_kedro.evaluation.out_of_sample import Comparison, trade_out_of_sample
+from crypto_kedro.evaluation.record import agreed_source, combine, evidence_of, score_predictions
+from crypto_kedro.evaluation.span import build_span
 from crypto_kedro.learning.gates import GateLimits, gate_record, judge
 from crypto_kedro.learning.intervals import Resampling
+from crypto_kedro.learning.opportunities import find_opportunities
+from crypto_kedro.learning.performance import AccountHistory
 from crypto_kedro.market.fingerprint import frame_sha256
-from crypto_kedro.market.frame import bars_from_frame
 from crypto_kedro.market.resample import DECISION_MS
-from crypto_kedro.parameters import CostParameters, EvaluationParameters, GateParameters, TrainingParameters
+from crypto_kedro.parameters import (
+    CostParameters,
+    EvaluationParameters,
+    GateParameters,
+    LabelParameters,
+    TradingParameters,
+    TrainingParameters,
+)
+from crypto_kedro.reporting.backtest_sections import trades_page, trades_plotly
 from crypto_kedro.reporting.evaluation_figures import equity_plotly, reliability_plotly
 from crypto_kedro.reporting.evaluation_report import EvaluationRecords, evaluation_html
+from crypto_kedro.trading.money import Jpy
+from crypto_kedro.trading.settings import BarrierRule
+
+TRADED_FRAMES = (
+    "trades", "orders", "fills", "refused_orders", "equity", "curves", "decisions", "bar_reasons", "funnel",
+)  # fmt: skip
 
 
-def trade_out_of_sample(
-    oos_predictions: pd.DataFrame,
-    labels: pd.DataFrame,
-    bars_15m: pd.DataFrame,
+def set_conditions(
     training_report: dict[str, Any],
     evaluation: EvaluationParameters,
     training: TrainingParameters,
+    labels: LabelParameters,
+    trading: TradingParameters,
     costs: CostParameters,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Trade the predictions with the threshold strategy, beside its baselines.
+) -> Conditions:
+    """Return what the trader is set by, so that a backtest and an explanation of it mean the same.
 
     Args:
-        oos_predictions: predictions of bars that the predicting model never saw.
-        labels: with the outcome of a trade after each bar.
-        bars_15m: decision bars.
-        training_report: of the training that made the predictions, with the hashes of its tables.
-        evaluation: the group ``evaluation``.
-        training: the group ``training``, for its confidence threshold.
+        training_report: of the training that made the model.
+        evaluation: the group ``evaluation``, for the capital and the exchange.
+        training: the group ``training``, for the confidence threshold.
+        labels: the group ``labels``, for the barriers.
+        trading: the group ``trading``.
         costs: the group ``costs``.
 
-    Returns:
-        Trades; equity and baselines by bar; figures.
-
     Raises:
-        LineageError: predictions, labels or bars are not those of the training, or the confidence threshold is not.
+        LineageError: the confidence threshold or the barriers are not those of the training.
     """
-    _check_belonging({"oos_predictions": oos_predictions, "labels": labels, "bars_15m": bars_15m}, training_report)
     if training.confidence_threshold != training_report["confidence_threshold"]:
         raise LineageError(
             f"evaluation: training.confidence_threshold is {training.confidence_threshold}, the model was trained for "
             f"{training_report['confidence_threshold']}; "
             "run `kedro run --pipelines training,evaluation` with the new one"
         )
-    rule = TradingRule(training.confidence_threshold, evaluation.random_traders, _resampling(evaluation))
-    run = trade_predictions(bars_from_frame(bars_15m, DECISION_MS), oos_predictions, labels, costs.schedule(), rule)
-    return run.trades, run.equity, run.results
+    if labels.model_dump(mode="json") != training_report["parameters"]["labels"]:
+        raise LineageError(
+            "evaluation: the group labels is not the one that the model was trained with; "
+            "run `kedro run --pipelines training,evaluation` with the new one"
+        )
+    barriers = BarrierRule(
+        atr_period=labels.atr_period,
+        take_profit_atr=labels.take_profit_atr,
+        stop_loss_atr=labels.stop_loss_atr,
+        max_bars=labels.max_bars,
+        bar_ms=DECISION_MS,
+        trailing_atr=trading.trailing_atr,
+    )
+    return Conditions(
+        settings=trading.settings(barriers, training.confidence_threshold, costs.slippage),
+        costs=costs.schedule(),
+        engine=evaluation.matching.engine(),
+        capital=Jpy.of(evaluation.capital_jpy),
+        unproven_kelly=trading.sizing.unproven_kelly,
+        limit_target=evaluation.matching.limit_target,
+    )
+
+
+def trade(
+    signals: pd.DataFrame,
+    oos_predictions: pd.DataFrame,
+    labels: pd.DataFrame,
+    bars_1m: pd.DataFrame,
+    bars_15m: pd.DataFrame,
+    training_report: dict[str, Any],
+    conditions: Conditions,
+    evaluation: EvaluationParameters,
+) -> list[pd.DataFrame | dict[str, Any]]:
+    """Trade what the model said through the decision core and the matching engine, beside its baselines.
+
+    Args:
+        signals: what the model said at every bar of windows that it never saw.
+        oos_predictions: the same for the bars that have a label.
+        labels: with the outcome of a trade after each bar.
+        bars_1m: execution bars.
+        bars_15m: decision bars.
+        training_report: of the training that made the signals, with the hashes of its tables.
+        conditions: settings, costs and capital.
+        evaluation: the group ``evaluation``.
+
+    Returns:
+        The frames of `TRADED_FRAMES`, see `OutOfSample`, then the figures.
+
+    Raises:
+        LineageError: a table is not the one of the training.
+    """
+    tables = {
+        "signals": signals,
+        "oos_predictions": oos_predictions,
+        "labels": labels,
+        "bars_1m": bars_1m,
+        "bars_15m": bars_15m,
+    }
+    check_belonging(tables, training_report)
+    run = trade_out_of_sample(
+        build_span(bars_1m, bars_15m, signals),
+        find_opportunities(oos_predictions, labels, DECISION_MS, conditions.costs),
+        conditions,
+        Comparison(evaluation.random_traders, evaluation.cost_scales, _resampling(evaluation)),
+        _progress,
+    )
+    return [*(run.frames[name] for name in TRADED_FRAMES), run.figures]
 
 
 def score_out_of_sample(oos_predictions: pd.DataFrame, evaluation: EvaluationParameters) -> dict[str, Any]:
@@ -105,9 +176,15 @@ def pass_verdict(
     return {"registered": registered_model, "gates": gate_results, "evaluation": evaluation}
 
 
-def draw_equity(equity: pd.DataFrame) -> go.Figure:
+def draw_equity(curves: pd.DataFrame, evaluation: dict[str, Any]) -> go.Figure:
     """Return the equity curve beside its baselines."""
-    return equity_plotly(equity)
+    return equity_plotly(curves, evaluation["trading"]["capital_jpy"])
+
+
+def draw_trades(equity: pd.DataFrame, trades: pd.DataFrame, evaluation: dict[str, Any]) -> tuple[go.Figure, str]:
+    """Return the trades on the price, zoomable: as a figure for kedro viz and as a page that works offline."""
+    history = AccountHistory(equity, trades, evaluation["trading"]["capital_jpy"])
+    return trades_plotly(history), trades_page(history)
 
 
 def draw_reliability(evaluation: dict[str, Any]) -> go.Figure:
@@ -119,24 +196,39 @@ def write_report(
     evaluation: dict[str, Any],
     gate_results: dict[str, Any],
     equity: pd.DataFrame,
+    trades: pd.DataFrame,
+    curves: pd.DataFrame,
+    funnel: pd.DataFrame,
     training_report: dict[str, Any],
     folds: pd.DataFrame,
     feature_manifest: dict[str, Any],
     data_quality: dict[str, Any],
 ) -> str:
     """Return the evaluation report as an HTML page."""
+    history = AccountHistory(equity, trades, evaluation["trading"]["capital_jpy"])
     return evaluation_html(
-        EvaluationRecords(evaluation, gate_results, equity, training_report, folds, feature_manifest, data_quality)
+        EvaluationRecords(
+            evaluation, gate_results, history, curves, funnel, training_report, folds, feature_manifest, data_quality
+        )
     )
 
 
-def _check_belonging(tables: dict[str, pd.DataFrame], training_report: dict[str, Any]) -> None:
+def check_belonging(tables: dict[str, pd.DataFrame], training_report: dict[str, Any]) -> None:
+    """Compare tables with the hashes that the training left.
+
+    Raises:
+        LineageError: a table is not the one of the training.
+    """
     foreign = [name for name, frame in tables.items() if frame_sha256(frame) != training_report["tables"][name]]
     if foreign:
         raise LineageError(
             f"evaluation: {', '.join(foreign)} changed since the training; "
             "run `kedro run --pipelines training,evaluation`"
         )
+
+
+def _progress(traders: Sequence[int]) -> Iterable[int]:
+    return track(traders, description="Random traders")
 
 
 def _resampling(evaluation: EvaluationParameters) -> Resampling:

@@ -3,13 +3,16 @@
 from kedro.pipeline import Pipeline, node
 
 from crypto_kedro.pipelines.evaluation.nodes import (
+    TRADED_FRAMES,
     apply_gates,
     combine_figures,
     draw_equity,
     draw_reliability,
+    draw_trades,
     pass_verdict,
     score_out_of_sample,
-    trade_out_of_sample,
+    set_conditions,
+    trade,
     write_report,
 )
 
@@ -19,17 +22,31 @@ def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
             node(
-                trade_out_of_sample,
+                set_conditions,
                 [
-                    "oos_predictions",
-                    "labels",
-                    "bars_15m",
                     "training_report",
                     "params:evaluation",
                     "params:training",
+                    "params:labels",
+                    "params:trading",
                     "params:costs",
                 ],
-                ["trades", "equity", "trading_figures"],
+                "conditions",
+                name="set_conditions",
+            ),
+            node(
+                trade,
+                [
+                    "signals",
+                    "oos_predictions",
+                    "labels",
+                    "bars_1m",
+                    "bars_15m",
+                    "training_report",
+                    "conditions",
+                    "params:evaluation",
+                ],
+                [*TRADED_FRAMES, "trading_figures"],
                 name="trade_out_of_sample",
             ),
             node(
@@ -51,7 +68,8 @@ def create_pipeline(**_: object) -> Pipeline:
                 outputs="promotion",
                 name="pass_verdict",
             ),
-            node(draw_equity, "equity", "equity_figure", name="draw_equity"),
+            node(draw_equity, ["curves", "evaluation"], "equity_figure", name="draw_equity"),
+            node(draw_trades, ["equity", "trades", "evaluation"], ["trades_figure", "trades_page"], name="draw_trades"),
             node(draw_reliability, "evaluation", "reliability_figure", name="draw_reliability"),
             node(
                 write_report,
@@ -59,6 +77,9 @@ def create_pipeline(**_: object) -> Pipeline:
                     "evaluation",
                     "gate_results",
                     "equity",
+                    "trades",
+                    "curves",
+                    "funnel",
                     "training_report",
                     "folds",
                     "feature_manifest",

@@ -94,11 +94,12 @@ def train(
     feature_catalogue: dict[str, Any],
     leakage_checks: dict[str, Any],  # noqa: ARG001  (training waits for the checks)
     training: TrainingParameters,
-) -> tuple[WalkForwardResult, pd.DataFrame, pd.DataFrame]:
+) -> tuple[WalkForwardResult, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Train and test the ensemble over time.
 
     Returns:
-        The whole result with the final model; the out-of-sample predictions; the table of windows.
+        The whole result with the final model; the out-of-sample predictions of labelled bars; what was said at all
+        bars of the test windows; the table of windows.
 
     Raises:
         FeatureError, LineageError: the features are not those of the catalogue or of the manifest.
@@ -107,8 +108,9 @@ def train(
     manager = FeatureManager(_feature_set(features, feature_manifest, feature_catalogue))
     examples = Examples.join(manager.validate_features(features), labels)
     result = walk_forward(examples, _splitter(training), _ensemble_rule(training), manager, DECISION_MS, _progress)
-    result.predictions.attrs = dict(labels.attrs)
-    return result, result.predictions, fold_table(result.folds)
+    for frame in (result.predictions, result.signals):
+        frame.attrs = dict(labels.attrs)
+    return result, result.predictions, result.signals, fold_table(result.folds)
 
 
 def package_model(
@@ -145,7 +147,9 @@ def package_model(
 def report_training(
     trained: WalkForwardResult,
     oos_predictions: pd.DataFrame,
+    signals: pd.DataFrame,
     labels: pd.DataFrame,
+    bars_1m: pd.DataFrame,
     bars_15m: pd.DataFrame,
     label_summary: dict[str, Any],
     leakage_checks: dict[str, Any],
@@ -157,7 +161,13 @@ def report_training(
 
     The hashes of its tables are in it, so that an evaluation can tell whether what it reads belongs together.
     """
-    tables = {"oos_predictions": oos_predictions, "labels": labels, "bars_15m": bars_15m}
+    tables = {
+        "oos_predictions": oos_predictions,
+        "signals": signals,
+        "labels": labels,
+        "bars_1m": bars_1m,
+        "bars_15m": bars_15m,
+    }
     return {
         "tables": {name: frame_sha256(frame) for name, frame in tables.items()},
         "data_source": feature_manifest["data"]["source"],

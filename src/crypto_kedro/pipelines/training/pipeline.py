@@ -32,7 +32,7 @@ def create_pipeline(**_: object) -> Pipeline:
             node(
                 train,
                 ["features", "labels", "feature_manifest", "feature_catalogue", "leakage_checks", "params:training"],
-                ["trained", "oos_predictions", "folds"],
+                ["trained", "oos_predictions", "signals", "folds"],
                 name="train",
             ),
             node(
@@ -46,7 +46,9 @@ def create_pipeline(**_: object) -> Pipeline:
                 [
                     "trained",
                     "oos_predictions",
+                    "signals",
                     "labels",
+                    "bars_1m",
                     "bars_15m",
                     "label_summary",
                     "leakage_checks",

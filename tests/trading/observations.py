@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from msgspec import structs
+
 from crypto_kedro.market.costs import FeeRates
 from crypto_kedro.trading.account import AccountState, MarginState, MarginStatus, Position
 from crypto_kedro.trading.bitbank_rules import bitbank_btc_jpy_schedule
@@ -97,18 +99,18 @@ def account(**changes: Any) -> AccountState:
         open_orders=(),
         margin=margin(),
     )
-    seen = replace(flat, **changes)
+    seen = structs.replace(flat, **changes)
     if "margin" in changes:
         return seen
     product = seen.long.product + seen.short.product
     available = Jpy(max(2 * seen.equity.units - product.units, 0))
-    return replace(seen, margin=margin(balance=seen.equity, position_product=product, available=available))
+    return structs.replace(seen, margin=margin(balance=seen.equity, position_product=product, available=available))
 
 
 def margin(**changes: Any) -> MarginStatus:
     """Return the margin account of the capital without positions, with changes."""
     calm = MarginStatus(MarginState.NORMAL, CAPITAL, NOTHING, NOTHING, CAPITAL + CAPITAL)
-    return replace(calm, **changes)
+    return structs.replace(calm, **changes)
 
 
 def ledger() -> TradeLedger:

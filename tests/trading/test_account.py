@@ -1,7 +1,8 @@
 """The reported account: values derived from what the exchange says."""
 
-import dataclasses
 from decimal import Decimal
+
+from msgspec import structs
 
 from crypto_kedro.trading.account import AccountState, MarginState, MarginStatus, Position
 from crypto_kedro.trading.money import Btc, Jpy, Price
@@ -42,13 +43,13 @@ def test_equity_counts_cash_btc_and_both_positions_less_accrued_costs() -> None:
 
 
 def test_debt_lowers_equity() -> None:
-    in_debt = dataclasses.replace(ACCOUNT, payable=Jpy.of(1_000))
+    in_debt = structs.replace(ACCOUNT, payable=Jpy.of(1_000))
     assert ACCOUNT.equity - in_debt.equity == Jpy.of(1_000)
 
 
 def test_margin_ratio_is_balance_over_product_and_none_without_a_position() -> None:
     assert MARGIN.ratio == 0.5
-    assert dataclasses.replace(MARGIN, position_product=Jpy(0)).ratio is None
+    assert structs.replace(MARGIN, position_product=Jpy(0)).ratio is None
 
 
 def test_a_position_is_found_by_its_side() -> None:

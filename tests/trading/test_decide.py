@@ -5,6 +5,7 @@ import json
 import math
 
 import pytest
+from msgspec import structs
 from observations import (
     BARRIERS,
     NOON,
@@ -77,7 +78,7 @@ def test_given_an_unknown_fact_when_deciding_then_it_stays_flat(unknown: str) ->
 
 def test_given_an_entry_order_is_open_when_deciding_then_it_does_not_enter_again() -> None:
     entry = OrderRequest(side=Side.BUY, type=OrderType.LIMIT, amount=Btc(1), price=Price(990_000), position_side=LONG)
-    resting_entry = dataclasses.replace(resting(LONG, OrderType.LIMIT, 990_000), request=entry)
+    resting_entry = structs.replace(resting(LONG, OrderType.LIMIT, 990_000), request=entry)
     decision = decide(SETTINGS, observation(account=account(open_orders=(resting_entry,))))
     assert decision.reason == "pending_entries"
 

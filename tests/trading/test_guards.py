@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from observations import (
     CAPITAL,
     LEDGER_START,
@@ -246,7 +247,9 @@ def test_given_evidence_for_a_stage_when_judged_then_a_stage_beyond_it_is_refuse
 def test_given_a_position_with_costs_when_its_equity_is_summed_in_units_then_it_is_the_accounts_own(
     side: PositionSide,
 ) -> None:
-    costly = replace(position(side, "0.05", 990_000), unrealized_fee=Jpy.of("49.5"), unrealized_interest=Jpy.of("19.8"))
+    costly = structs.replace(
+        position(side, "0.05", 990_000), unrealized_fee=Jpy.of("49.5"), unrealized_interest=Jpy.of("19.8")
+    )
     seen = account(**{side.value: costly}, btc=Btc.of("0.02"), payable=Jpy.of(7), mark=Price(1_010_000))
     assert equity_units(seen) == seen.equity.units
     gain = 1_000 if side is PositionSide.LONG else -1_000
@@ -305,7 +308,7 @@ def test_given_any_history_when_time_passes_up_to_the_next_wake_then_no_verdict_
     fills = []
     for number, (hour, net) in enumerate(zip(hours, nets, strict=True)):
         pair = round_trips(("2018-03-05 00:00", str(net)), first_id=2 * number)
-        fills.extend(replace(one, executed_at_ms=one.executed_at_ms + hour * HOUR_MS) for one in pair)
+        fills.extend(structs.replace(one, executed_at_ms=one.executed_at_ms + hour * HOUR_MS) for one in pair)
     past = history(*fills)
     now_ms = past.last_event_ms + waited_ms
     before = verdicts(past, now_ms, stage)

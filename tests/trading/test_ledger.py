@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from observations import CAPITAL, LEDGER_START, fill, jst, ledger, round_trips
 
 from crypto_kedro.market.bars import HOUR_MS
@@ -129,8 +130,7 @@ def test_given_a_human_reset_when_folded_then_the_drawdown_starts_at_the_balance
 
 
 def test_given_a_spot_fill_when_folded_then_it_is_no_trade() -> None:
-    spot = fill(1, jst("2018-03-07 10:00"), Side.BUY, LONG)
-    spot = Fill(**{name: getattr(spot, name) for name in spot.__dataclass_fields__} | {"position_side": None})
+    spot = structs.replace(fill(1, jst("2018-03-07 10:00"), Side.BUY, LONG), position_side=None)
     history = ledger().after(spot)
     assert (history.long, history.short, history.trades_at(jst("2018-03-07 12:00"))) == (None, None, 0)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from observations import BARRIERS, jst, position, resting
 
 from crypto_kedro.trading.money import Btc, Jpy, Price
@@ -68,7 +69,7 @@ def test_given_an_average_price_between_ticks_when_read_then_it_rounds_towards_s
 ) -> None:
     # 2 lots at 1,000 and 1 lot at 1,001: 1,000.33 on average
     product = Price(1000) * Btc(2) + Price(1001) * Btc(1)
-    held = replace(position(side), amount=Btc(3), product=product)
+    held = structs.replace(position(side), amount=Btc(3), product=product)
     assert entry_price(held, Price(step)) == Price(price)
 
 
@@ -85,7 +86,7 @@ def test_given_any_position_when_protected_then_it_risks_no_more_and_wants_no_le
     product = Jpy(ticks * lots * 10**6 + more % lots * 10**6)
     barriers = barriers_of(BARRIERS, atr, float(ticks), TICK)
     assert barriers is not None
-    held = replace(position(side), amount=Btc(lots), product=product)
+    held = structs.replace(position(side), amount=Btc(lots), product=product)
     protection = protect(side, entry_price(held, TICK), barriers, 0, TICK)
     assert protection.take_profit is not None
     average = held.average_price
@@ -104,8 +105,8 @@ def test_given_resting_orders_when_read_back_then_only_closing_ones_of_the_side_
         resting(LONG, OrderType.MARKET, 0),
         resting(SHORT, OrderType.STOP, 1_020),
         resting(SHORT, OrderType.TAKE_PROFIT, 970),
-        replace(resting(LONG, OrderType.LIMIT, 900), request=opening),
-        replace(resting(LONG, OrderType.STOP, 950), request=spot),
+        structs.replace(resting(LONG, OrderType.LIMIT, 900), request=opening),
+        structs.replace(resting(LONG, OrderType.STOP, 950), request=spot),
     )
     assert resting_protection(orders, LONG) == (Price(980), Price(1_030))
     assert resting_protection(orders, SHORT) == (Price(1_020), Price(970))

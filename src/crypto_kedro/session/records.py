@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from crypto_kedro.market.bars import IntArray
@@ -33,8 +34,7 @@ class Purpose(StrEnum):
     EXIT = "exit"
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(Struct, frozen=True):
     """Why a request was sent.
 
     Args:
@@ -53,16 +53,14 @@ class Sending:
         return self.reason if self.purpose is Purpose.EXIT else self.purpose.value
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedRequest:
+class RefusedRequest(Struct, frozen=True):
     """A request that the exchange did not take, and why."""
 
     sending: Sending
     refusal: Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(Struct, frozen=True):
     """One round trip, from the fill that opened the position to the fill that left it empty.
 
     Args:

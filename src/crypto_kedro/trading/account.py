@@ -1,8 +1,9 @@
 """The account as the exchange reports it: balances, positions, open orders and margin."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+
+from msgspec import Struct
 
 from crypto_kedro.trading.money import PRODUCT_UNITS, Btc, Jpy, Price
 from crypto_kedro.trading.orders import Order, PositionSide
@@ -18,8 +19,7 @@ class MarginState(StrEnum):
     SETTLED = "SETTLED"
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """One margin position; an empty one has amount zero, as the exchange lists it.
 
     Args:
@@ -49,8 +49,7 @@ class Position:
         return value - self.product if self.side is PositionSide.LONG else self.product - value
 
 
-@dataclass(frozen=True, slots=True)
-class MarginStatus:
+class MarginStatus(Struct, frozen=True):
     """The margin account at one price.
 
     Args:
@@ -75,8 +74,7 @@ class MarginStatus:
         return self.balance / self.position_product if self.position_product else None
 
 
-@dataclass(frozen=True, slots=True)
-class AccountState:
+class AccountState(Struct, frozen=True):
     """Everything the exchange reports about the account at one moment.
 
     Args:

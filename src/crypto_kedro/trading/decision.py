@@ -1,9 +1,10 @@
 """What the core decided and why, as a value and as one record."""
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from crypto_kedro.market.moments import utc_iso
 from crypto_kedro.trading.gates import GateReport
@@ -35,8 +36,7 @@ class Reason(StrEnum):
     BOTH_SIDES_OPEN = "both_sides_open"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The position to have.
 
     Args:
@@ -52,8 +52,7 @@ class Target:
     barriers: Barriers | None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """One cycle's decision.
 
     Args:

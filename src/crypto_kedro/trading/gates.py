@@ -2,8 +2,9 @@
 
 import operator
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 
 class GateRule(NamedTuple):
@@ -68,8 +69,7 @@ class Gate(NamedTuple):
         return f"{self.name}: {self.value:g} {self.symbol} {self.threshold:g}, {'passed' if self.passed else 'FAILED'}"
 
 
-@dataclass(frozen=True, slots=True)
-class GateReport:
+class GateReport(Struct, frozen=True):
     """What every gate said, in the order of `ALL_GATES`; iterating gives `Gate` values.
 
     Args:

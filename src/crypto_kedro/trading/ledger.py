@@ -1,8 +1,10 @@
 """What the account went through, folded from fills: losses, streaks and drawdown that a restart cannot forget."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.market.bars import DAY_MS, JST_OFFSET_MS
@@ -18,24 +20,21 @@ class LedgerError(CryptoKedroError):
     """The history of the account is out of order or incomplete, so no guard can be computed from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Struct, frozen=True):
     """JPY that came into the account (positive) or left it, at a moment in Unix milliseconds UTC."""
 
     at_ms: int
     amount: Jpy
 
 
-@dataclass(frozen=True, slots=True)
-class EquityPoint:
+class EquityPoint(Struct, frozen=True):
     """What the account was worth, open positions included, at a moment in Unix milliseconds UTC."""
 
     at_ms: int
     equity: Jpy
 
 
-@dataclass(frozen=True, slots=True)
-class DrawdownReset:
+class DrawdownReset(Struct, frozen=True):
     """A human looked at the drawdown and allowed trading again, at a moment in Unix milliseconds UTC."""
 
     at_ms: int
@@ -78,8 +77,7 @@ def next_week_start_ms(day: int) -> int:
     return jst_day_start_ms((jst_week(day) + 1) * 7 - _DAYS_FROM_MONDAY)
 
 
-@dataclass(frozen=True, slots=True)
-class TradeLedger:
+class TradeLedger(Struct, frozen=True):
     """The account's history as the guards need it; immutable, and of constant size however long the history.
 
     A trade runs from the first fill that opens a position to the fill that leaves it empty. Fills are counted when they

@@ -2,11 +2,15 @@
 
 Every value wraps one integer, so arithmetic is exact and fast, and only the operations that make sense are defined:
 ``Price * Btc`` is ``Jpy``, while ``Jpy + Btc`` is an error for mypy and at run time.
+
+Values that each order makes anew, here and in the modules around, are `msgspec.Struct`: frozen like a dataclass, but
+built in a fifth of the time, which a backtest of thousands of trades feels.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Self, final, overload
+
+from msgspec import Struct
 
 from crypto_kedro.errors import CryptoKedroError
 
@@ -44,8 +48,7 @@ def _require_int(number: object, what: str) -> None:
 
 
 @final
-@dataclass(frozen=True, slots=True, order=True)
-class Price:
+class Price(Struct, frozen=True, order=True):
     """A price of one BTC, or the distance between two prices, in ticks of 1 JPY."""
 
     ticks: int
@@ -83,8 +86,7 @@ class Price:
 
 
 @final
-@dataclass(frozen=True, slots=True, order=True)
-class Btc:
+class Btc(Struct, frozen=True, order=True):
     """An amount of BTC in lots of 0.0001 BTC."""
 
     lots: int
@@ -132,8 +134,7 @@ class Btc:
 
 
 @final
-@dataclass(frozen=True, slots=True, order=True)
-class Rate:
+class Rate(Struct, frozen=True, order=True):
     """A fraction in parts per million: a fee, a daily interest, a margin ratio; a negative fee is a rebate."""
 
     ppm: int
@@ -162,8 +163,7 @@ class Rate:
 
 
 @final
-@dataclass(frozen=True, slots=True, order=True)
-class Jpy:
+class Jpy(Struct, frozen=True, order=True):
     """A sum of money in units of 10**-10 JPY.
 
     That is fine enough for a product (10**-4 JPY) times a rate (10**-6) to be exact, as interest is.

@@ -1,7 +1,8 @@
 """What the decision core sees in one cycle: the closed bar, the model's word, the account and the market's rules."""
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.trading.account import AccountState
@@ -25,8 +26,7 @@ class ExchangeStatus(IntEnum):
     UNKNOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """One moment, as `decide` sees it.
 
     Args:

@@ -1,9 +1,10 @@
 """Orders, their fills and their refusals, in bitbank's words and with its statuses."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Self
+
+from msgspec import Struct
 
 from crypto_kedro.trading.money import PRODUCT_UNITS, Btc, Jpy, Price, UnitError
 
@@ -131,8 +132,7 @@ class RefusalCode(IntEnum):
     WRONG_SIDE = 60019
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why the exchange did not accept a request; nothing changed.
 
     Args:
@@ -155,8 +155,7 @@ _REQUEST_UNITS: tuple[tuple[str, type], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderRequest:
+class OrderRequest(Struct, frozen=True, kw_only=True):
     """An order as a trader sends it.
 
     Args:
@@ -207,8 +206,7 @@ class OrderRequest:
         return self.position_side is not None and self.side is self.position_side.closing_side
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One order as the exchange reports it.
 
     Args:
@@ -246,8 +244,7 @@ class Order:
         return Decimal(self.executed_product.units) / (self.executed_amount.lots * PRODUCT_UNITS)
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(Struct, frozen=True):
     """One execution, with costs signed as bitbank signs them: positive is paid, negative is received.
 
     Args:

@@ -5,8 +5,9 @@ of a long position round up and those of a short one down.
 """
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from crypto_kedro.trading.account import Position
 from crypto_kedro.trading.money import PRODUCT_UNITS, Price
@@ -23,8 +24,7 @@ class Barriers(NamedTuple):
     take_profit: Price
 
 
-@dataclass(frozen=True, slots=True)
-class Protection:
+class Protection(Struct, frozen=True):
     """What ends a position.
 
     Args:

@@ -1,12 +1,11 @@
 """What the market shows the exchange's matching: one closed bar, one trade, the top of the book; all integers."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from crypto_kedro.trading.orders import Side
 
 
-@dataclass(frozen=True, slots=True)
-class BarRow:
+class BarRow(Struct, frozen=True):
     """One bar in ticks of 1 JPY and lots of 0.0001 BTC.
 
     Args:
@@ -31,8 +30,7 @@ class BarRow:
         return self.gap_minutes > 0 and self.volume_lots == 0
 
 
-@dataclass(frozen=True, slots=True)
-class TradePrint:
+class TradePrint(Struct, frozen=True):
     """One trade of the market.
 
     Args:
@@ -47,8 +45,7 @@ class TradePrint:
     taker_side: Side
 
 
-@dataclass(frozen=True, slots=True)
-class BookTop:
+class BookTop(Struct, frozen=True):
     """Best prices of the book.
 
     Args:

@@ -1,0 +1,118 @@
+"""bitbank's public market data of BTC/JPY over REST."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from crypto_kedro.exchange.bitbank import market_shapes, shapes
+from crypto_kedro.exchange.bitbank.client import WireClient
+from crypto_kedro.exchange.bitbank.credentials import Credentials
+from crypto_kedro.exchange.bitbank.settings import BitbankSettings
+from crypto_kedro.exchange.bitbank.shapes import reading
+from crypto_kedro.exchange.port import MarketStatus, OrderBook, RefusedError, Ticker
+from crypto_kedro.trading.quotes import BarRow
+from crypto_kedro.trading.rules import MarketRules
+
+_NO_DATA = 10_000
+
+
+def wall_clock_ms() -> int:
+    """Return the machine's clock, Unix milliseconds UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class BitbankMarketData:
+    """What bitbank tells everyone about BTC/JPY.
+
+    Use it as an asynchronous context manager, or call :meth:`close`; it holds network connections.
+
+    Args:
+        settings: addresses and patience.
+        credentials: with them the rules are those of the account; None takes the settings' values for it.
+        now_ms: clock, Unix milliseconds UTC.
+    """
+
+    def __init__(
+        self,
+        settings: BitbankSettings,
+        credentials: Credentials | None = None,
+        *,
+        now_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        self._settings = settings
+        self._now_ms = now_ms
+        self._wire = WireClient(settings, credentials, now_ms)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the network connections."""
+        await self._wire.close()
+
+    async def rules(self) -> MarketRules:
+        """Return the rules in force; without credentials the settings stand in for what the account would tell."""
+        pair, status = await self._pair(), await self._status()
+        account = None
+        if self._wire.has_credentials:
+            account = await self._wire.ask("user/assets"), await self._wire.ask("user/margin/positions")
+        with reading("rules"):
+            return market_shapes.rules(pair, status, account, self._settings)
+
+    async def status(self) -> MarketStatus:
+        """Return how well the exchange works for the pair."""
+        pair, status = await self._pair(), await self._status()
+        circuit = await self._wire.ask_public(f"{self._settings.pair}/circuit_break_info")
+        with reading("status"):
+            return market_shapes.market_status(pair, status, circuit)
+
+    async def candles(self, interval_ms: int, first_ms: int, end_ms: int) -> tuple[BarRow, ...]:
+        """Return the closed bars that opened in [first_ms, end_ms); a day that is not published yet has none."""
+        bars: list[BarRow] = []
+        for file in market_shapes.candle_files(interval_ms, first_ms, min(end_ms, self._now_ms())):
+            asked_at_ms = self._now_ms()
+            try:
+                answer = await self._wire.ask_public(f"{self._settings.pair}/candlestick/{file}")
+            except RefusedError as error:
+                if error.code != _NO_DATA:
+                    raise
+                continue
+            with reading("candles"):
+                bars += [bar for bar in market_shapes.candles(answer, interval_ms) if bar.close_time_ms <= asked_at_ms]
+        return tuple(bar for bar in bars if first_ms <= bar.open_time_ms < end_ms)
+
+    async def ticker(self) -> Ticker:
+        """Return the last price and the best prices."""
+        answer = await self._wire.ask_public(f"{self._settings.pair}/ticker")
+        with reading("ticker"):
+            return shapes.ticker(answer)
+
+    async def book(self) -> OrderBook:
+        """Return up to 200 levels a side."""
+        answer = await self._wire.ask_public(f"{self._settings.pair}/depth")
+        with reading("book"):
+            return shapes.book(answer)
+
+    async def clock_offset_ms(self) -> int | None:
+        """Return how far our clock is ahead of the exchange's, to about half a second; None if it does not tell."""
+        before_ms = self._now_ms()
+        await self.ticker()
+        server_ms = self._wire.server_time_ms()
+        # The exchange's time is cut to the second, so half a second is its best guess.
+        return None if server_ms is None else (before_ms + self._now_ms()) // 2 - server_ms - 500
+
+    async def _pair(self) -> Any:
+        answer = await self._wire.ask_unsigned("spot/pairs")
+        with reading("pairs"):
+            return market_shapes.pair_row(answer["pairs"], self._settings.pair, key="name")
+
+    async def _status(self) -> Any:
+        answer = await self._wire.ask_unsigned("spot/status")
+        with reading("status"):
+            return market_shapes.pair_row(answer["statuses"], self._settings.pair)

@@ -1,0 +1,56 @@
+"""Settings of the bitbank connector: addresses, patience, and what the API does not say."""
+
+from dataclasses import dataclass
+
+from crypto_kedro.errors import ConfigurationError
+from crypto_kedro.trading.money import Rate
+
+_HALF = Rate(500_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BitbankSettings:
+    """How to reach bitbank.
+
+    Args:
+        pair: market in bitbank's spelling.
+        public_url, private_url: REST addresses, without a slash at the end; `private_url` without ``/v1``.
+        stream_url: address of the public stream.
+        timeout_s: patience with one request.
+        time_window_ms: how long after its signing a request may arrive; the exchange refuses it later.
+        settle_ms: time after which an accepted order shows in what the exchange reports.
+        search_s: how long a lost order is searched for, beyond the moment at which it must show.
+        poll_s: pause between two looks of that search.
+        lists_sleeping_orders: whether the open orders include sleeping ones; reports differ. When not, a lost
+            trigger order that is not found stays unknown.
+        max_open_orders: not told by the API.
+        crypto_collateral, losscut_threshold: used without credentials; with them the account's own are read.
+
+    Raises:
+        ConfigurationError: a value is outside its range.
+    """
+
+    pair: str = "btc_jpy"
+    public_url: str = "https://public.bitbank.cc"
+    private_url: str = "https://api.bitbank.cc"
+    stream_url: str = "https://stream.bitbank.cc"
+    timeout_s: float = 10.0
+    time_window_ms: int = 5_000
+    settle_ms: int = 2_000
+    search_s: float = 10.0
+    poll_s: float = 1.0
+    lists_sleeping_orders: bool = True
+    max_open_orders: int = 30
+    crypto_collateral: Rate = _HALF
+    losscut_threshold: Rate = _HALF
+
+    def __post_init__(self) -> None:
+        if self.pair != "btc_jpy":
+            raise ConfigurationError(f"bitbank: pair is {self.pair!r}; only 'btc_jpy' can be traded")
+        if not 0 < self.time_window_ms <= 60_000:
+            raise ConfigurationError(f"bitbank: time_window_ms must lie in 1..60000, got {self.time_window_ms}")
+        if min(self.timeout_s, self.poll_s) <= 0 or min(self.settle_ms, self.search_s) < 0:
+            raise ConfigurationError(
+                "bitbank: timeout_s and poll_s must be positive, settle_ms and search_s not negative, got "
+                f"{self.timeout_s}, {self.poll_s}, {self.settle_ms} and {self.search_s}"
+            )

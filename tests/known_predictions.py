@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from crypto_kedro.market.bars import MINUTE_MS, Bars
+from crypto_kedro.market.resample import resample
 
 BAR_MS = 15 * MINUTE_MS
 START_MS = 1_735_689_600_000
@@ -11,23 +12,28 @@ MODEL_COLUMNS = ["p_short", "p_flat", "p_long"]
 PRIOR_COLUMNS = ["prior_short", "prior_flat", "prior_long"]
 
 
-def random_walk(days: int, seed: int) -> Bars:
-    """15-minute bars from 2025-01-01 UTC whose returns are independent draws."""
+def minute_walk(days: int, seed: int) -> Bars:
+    """1-minute bars from 2025-01-01 UTC, in whole JPY, whose returns are independent draws."""
     rng = np.random.default_rng(seed)
-    n = days * 96
-    close = 5_000_000 * np.exp(np.cumsum(0.004 * rng.standard_t(5, size=n)))
+    n = days * 24 * 60
+    close = np.rint(5_000_000 * np.exp(np.cumsum(0.001 * rng.standard_t(5, size=n))))
     opened = np.append(5_000_000.0, close[:-1])
-    reach = 1 + 0.002 * rng.random((2, n))
+    reach = np.rint(1_000 * rng.random((2, n)))
     return Bars(
-        BAR_MS,
-        START_MS + BAR_MS * np.arange(n),
+        MINUTE_MS,
+        START_MS + MINUTE_MS * np.arange(n),
         opened,
-        np.maximum(opened, close) * reach[0],
-        np.minimum(opened, close) / reach[1],
+        np.maximum(opened, close) + reach[0],
+        np.minimum(opened, close) - reach[1],
         close,
         np.ones(n),
         np.zeros(n, dtype=np.int64),
     )
+
+
+def random_walk(days: int, seed: int) -> Bars:
+    """The same market in bars of 15 minutes."""
+    return resample(minute_walk(days, seed), BAR_MS)
 
 
 def predict(labels: pd.DataFrame, knowledge: float, seed: int) -> pd.DataFrame:
@@ -57,3 +63,11 @@ def predict(labels: pd.DataFrame, knowledge: float, seed: int) -> pd.DataFrame:
             "weight": rng.uniform(0.1, 1.0, size=n),
         }
     )
+
+
+def signals_of(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return what three models of one opinion would have said at the predicted bars."""
+    said = predictions[["timestamp", "window", *MODEL_COLUMNS]].copy()
+    for name in ("lightgbm", "xgboost", "random_forest"):
+        said[[column.replace("p_", f"{name}_", 1) for column in MODEL_COLUMNS]] = said[MODEL_COLUMNS]
+    return said

@@ -13,7 +13,9 @@ from crypto_kedro.learning.performance import (
     by_month,
     by_volatility,
     daily_growth,
+    max_drawdown,
     measure_account,
+    sharpe_ratio,
 )
 
 CAPITAL = 100_000.0
@@ -205,3 +207,14 @@ def test_a_record_that_contradicts_itself_is_refused(
 ) -> None:
     with pytest.raises(LearningError, match=message):
         AccountHistory(equity, trades, capital)
+
+
+def test_drawdown_counts_from_the_highest_capital_so_far_including_the_start() -> None:
+    assert max_drawdown(np.array([0.9, 1.2, 0.6, 1.5])) == pytest.approx(0.5)
+    assert max_drawdown(np.array([0.9, 0.95])) == pytest.approx(0.1)
+
+
+def test_sharpe_ratio_is_annualised_over_365_days_and_undefined_without_variation() -> None:
+    assert sharpe_ratio(np.array([0.01, 0.03])) == pytest.approx(0.02 / np.sqrt(0.0002) * np.sqrt(365))
+    assert sharpe_ratio(np.array([0.01, 0.01, 0.01])) is None
+    assert sharpe_ratio(np.array([0.01])) is None

@@ -10,14 +10,23 @@ import pytest
 import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from known_predictions import predict, random_walk
+from known_predictions import BAR_MS, minute_walk, predict, signals_of
 
 from crypto_kedro.errors import LineageError
 from crypto_kedro.learning.labels import BarrierRule, label_bars
 from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.market.frame import frame_from_bars
-from crypto_kedro.parameters import CostParameters, EvaluationParameters, GateParameters, TrainingParameters
+from crypto_kedro.market.resample import resample
+from crypto_kedro.parameters import (
+    CostParameters,
+    EvaluationParameters,
+    GateParameters,
+    LabelParameters,
+    TradingParameters,
+    TrainingParameters,
+)
 from crypto_kedro.pipelines.evaluation import create_pipeline
+from crypto_kedro.pipelines.evaluation.nodes import TRADED_FRAMES
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "base"
 FEATURES = [f"feature_{number}" for number in range(1, 13)]
@@ -38,11 +47,15 @@ def group(name: str) -> dict[str, Any]:
 def inputs(knowledge: float, source: str) -> dict[str, Any]:
     """What the earlier pipelines leave in the catalog."""
     costs = CostParameters.model_validate(group("costs"))
-    bars = random_walk(days=40, seed=1)
+    minutes = minute_walk(days=40, seed=1)
+    bars = resample(minutes, BAR_MS)
     labels = label_bars(bars, BarrierRule(), costs.schedule(), max_gap_minutes=60).frame
+    predictions = predict(labels, knowledge, seed=2)
     tables = {
-        "oos_predictions": predict(labels, knowledge, seed=2),
+        "signals": signals_of(predictions),
+        "oos_predictions": predictions,
         "labels": labels,
+        "bars_1m": frame_from_bars(minutes),
         "bars_15m": frame_from_bars(bars),
     }
     return {
@@ -91,10 +104,12 @@ def inputs(knowledge: float, source: str) -> dict[str, Any]:
             "price_jpy": {"first": 5e6, "last": 5e6, "lowest": 4e6, "highest": 6e6},
         },
         "params:evaluation": EvaluationParameters.model_validate(
-            {**group("evaluation"), "bootstrap_replications": 200}
+            {**group("evaluation"), "bootstrap_replications": 200, "random_traders": 40}
         ),
         "params:gates": GateParameters.model_validate(group("gates")),
         "params:training": TrainingParameters.model_validate(group("training")),
+        "params:labels": LabelParameters.model_validate(group("labels")),
+        "params:trading": TradingParameters.model_validate(group("trading")),
         "params:costs": costs,
     }
 
@@ -186,7 +201,14 @@ def test_the_report_holds_all_its_parts_in_order(catalogs: dict[str, DataCatalog
         "Evaluation of the BTC/JPY ensemble",
         "Key figures",
         "Gates",
-        "Profit and drawdown",
+        "Profit beside baselines",
+        "Account",
+        "Trades",
+        "Gate funnel",
+        "Costs",
+        "Months",
+        "When it traded",
+        "Other costs",
         "Predictions",
         "Windows",
         "Reliability",
@@ -211,16 +233,28 @@ def test_figures_for_kedro_viz_are_small_and_draw_what_was_measured(catalogs: di
     catalog = catalogs["knowledge"]
     equity, reliability = catalog.load("equity_figure"), catalog.load("reliability_figure")
     assert len(equity.to_json()) < 200_000
-    strategy = next(trace for trace in equity.data if trace.name == "threshold strategy")
+    strategy = next(trace for trace in equity.data if trace.name == "the model's trader")
     assert strategy.y[-1] == pytest.approx(1 + catalog.load("evaluation")["trading"]["strategy"]["net_profit"])
     assert {trace.name for trace in reliability.data} == {"perfect", "short", "flat", "long"}
 
 
-def test_trades_are_priced_at_the_opens_of_the_bars(catalogs: dict[str, DataCatalog]) -> None:
-    trades = catalogs["knowledge"].load("trades")
-    opens = frame_from_bars(random_walk(days=40, seed=1)).set_index("timestamp")["open"]
-    assert trades["entry_price_jpy"].tolist() == opens[trades["entry_time"]].tolist()
-    assert json.dumps(catalogs["knowledge"].load("evaluation"), allow_nan=False)
+def test_everything_that_happened_is_kept(catalogs: dict[str, DataCatalog]) -> None:
+    catalog = catalogs["knowledge"]
+    for name in TRADED_FRAMES:
+        assert not catalog.load(name).empty or name == "refused_orders", name
+    orders, fills = catalog.load("orders"), catalog.load("fills")
+    assert set(fills["order_id"]) <= set(orders["order_id"])
+    assert {"entry", "stop", "target"} <= set(orders["purpose"].dropna())
+    record = json.loads(catalog.load("decisions")["record"].iloc[0])
+    assert [gate["name"] for gate in record["gates"]] == catalog.load("funnel").query("is_gate")["reason"].tolist()
+    assert json.dumps(catalog.load("evaluation"), allow_nan=False)
+
+
+def test_the_trades_can_be_zoomed_offline(catalogs: dict[str, DataCatalog]) -> None:
+    page = catalogs["knowledge"].load("trades_page")
+    assert Page(page).fetched == []
+    assert "trades.html" in catalogs["knowledge"].load("evaluation_report")
+    assert len(catalogs["knowledge"].load("trades_figure").to_json()) < 5_000_000
 
 
 def test_a_manifest_that_does_not_name_the_candles_stops_the_report(tmp_path: Path) -> None:
@@ -230,7 +264,7 @@ def test_a_manifest_that_does_not_name_the_candles_stops_the_report(tmp_path: Pa
         run(tmp_path, given)
 
 
-@pytest.mark.parametrize("name", ["labels", "bars_15m", "oos_predictions"])
+@pytest.mark.parametrize("name", ["labels", "bars_1m", "bars_15m", "oos_predictions", "signals"])
 def test_a_table_that_is_not_the_trainings_own_is_refused(tmp_path: Path, name: str) -> None:
     given = inputs(*SOURCES["knowledge"])
     given[name] = given[name].iloc[:-1]
@@ -242,4 +276,11 @@ def test_another_threshold_than_the_models_is_refused(tmp_path: Path) -> None:
     given = inputs(*SOURCES["knowledge"])
     given["params:training"] = given["params:training"].model_copy(update={"confidence_threshold": 0.5})
     with pytest.raises(LineageError, match=r"was trained for 0\.65"):
+        run(tmp_path, given)
+
+
+def test_other_barriers_than_the_models_are_refused(tmp_path: Path) -> None:
+    given = inputs(*SOURCES["knowledge"])
+    given["params:labels"] = given["params:labels"].model_copy(update={"stop_loss_atr": 1.0})
+    with pytest.raises(LineageError, match="group labels is not the one"):
         run(tmp_path, given)

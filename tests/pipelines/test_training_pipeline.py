@@ -53,6 +53,7 @@ def inputs() -> dict[str, Any]:
     parameters = FeatureParameters(feature_set="stationary12", max_gap_minutes=60)
     features, manifest = make_features(bars_15m, bars_4h, data_manifest, catalogue, parameters)
     return {
+        "bars_1m": frame_from_bars(minutes),
         "bars_15m": bars_15m,
         "bars_4h": bars_4h,
         "features": features,

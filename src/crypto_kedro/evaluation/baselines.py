@@ -1,6 +1,6 @@
 """Traders without a model, on the same bars, through the same core and exchange."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ Track = Callable[[Sequence[int]], Iterable[int]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RandomTraders:
-    """Traders that enter at random moments, as often and to the same sides as the model.
+    """Traders that want to enter at random moments, as often and to the same sides as the model.
 
     Args:
         daily_equity: JPY at the last close of each UTC day, shape (traders, days).
@@ -56,24 +56,22 @@ def trade_at_random(
     trader: ModelTrader,
     conditions: Conditions,
     opportunities: Opportunities,
-    sides: Mapping[str, IntArray],
     traders: int,
     seed: int,
     track: Track = iter,
 ) -> RandomTraders:
-    """Let random traders trade the span.
+    """Let random traders trade the span, with as many wishes to enter as the model; the same guards judge them.
 
     Args:
         span: the history.
         trader: the model's, whose leverage and facts, but for the probabilities, they share.
         conditions: settings and costs.
         opportunities: the rows at which they may enter.
-        sides: of the model's trades by window, see `entered_sides`.
         traders: how many.
         seed: of the random numbers.
         track: passes the traders' numbers through, so that a caller can show progress.
     """
-    drawn = random_entries(opportunities, sides, traders, seed)
+    drawn = random_entries(opportunities, trader.wishes, traders, seed)
     closes = daily_closes(span.feed)
     rows = span.rows_at(opportunities.signal_ms)
     equity, counts = np.empty((traders, closes.size)), np.zeros(traders, dtype=np.int64)

@@ -7,13 +7,12 @@ import numpy as np
 
 from crypto_kedro.evaluation.conditions import Conditions
 from crypto_kedro.evaluation.span import Span
-from crypto_kedro.learning.opportunities import LONG, SHORT, Opportunities, take_trades
+from crypto_kedro.learning.opportunities import LONG, SHORT, Opportunities, Trades, take_trades
 from crypto_kedro.market.bars import FloatArray, IntArray
 from crypto_kedro.session.backtest import Wake, run_backtest
 from crypto_kedro.session.facts import signal_facts
 from crypto_kedro.session.records import BacktestResult
-from crypto_kedro.trading.orders import PositionSide
-from crypto_kedro.trading.signal import SignalFacts
+from crypto_kedro.trading.signal import SignalFacts, side_cost_columns, signal_columns
 from crypto_kedro.trading.sizing import MIN_OUTCOMES, kelly_leverage
 
 
@@ -25,11 +24,13 @@ class ModelTrader:
         facts: float64 columns of the m decision bars of the span.
         kelly: leverage of full Kelly at each of them, shape (m,).
         kelly_by_window: the same by window, in time order.
+        wishes: the trades that the model asks for, see `wished_trades`; rows are those of the opportunities.
     """
 
     facts: SignalFacts[FloatArray]
     kelly: FloatArray
     kelly_by_window: dict[str, float]
+    wishes: Trades
 
 
 def model_trader(span: Span, opportunities: Opportunities, conditions: Conditions) -> ModelTrader:
@@ -40,32 +41,38 @@ def model_trader(span: Span, opportunities: Opportunities, conditions: Condition
         opportunities: what trades after the predicted bars would have brought, at the costs of the conditions.
         conditions: settings and costs.
     """
-    settings = conditions.settings
-    by_window = kelly_by_window(
-        opportunities, span.window_starts, settings.signal.confidence_threshold, conditions.unproven_kelly
-    )
-    return ModelTrader(
-        facts=signal_facts(span.decision_bars, span.word, settings.barriers.atr_period, conditions.spread),
-        kelly=np.array([by_window[str(name)] for name in span.window]),
-        kelly_by_window=by_window,
-    )
+    facts = signal_facts(span.decision_bars, span.word, conditions.settings.barriers.atr_period, conditions.spread)
+    wishes = wished_trades(span, facts, opportunities, conditions)
+    by_window = kelly_by_window(opportunities, wishes, span.window_starts, conditions.unproven_kelly)
+    return ModelTrader(facts, np.array([by_window[str(name)] for name in span.window]), by_window, wishes)
+
+
+def wished_trades(
+    span: Span, facts: SignalFacts[FloatArray], opportunities: Opportunities, conditions: Conditions
+) -> Trades:
+    """Return the trades of a model to which the account is no obstacle: bars that pass all gates on bar and model.
+
+    One trade at a time, each as long as the labels say.
+    """
+    plan = conditions.plan()
+    costs = side_cost_columns(plan.schedule, facts.bar_close_ms.astype(np.int64))
+    signal = signal_columns(facts, costs, plan.settings)
+    direction = np.where(signal.passed, signal.direction, 0)[span.rows_at(opportunities.signal_ms)]
+    asked = np.column_stack([direction < 0, direction > 0]).astype(np.float64)
+    return take_trades(replace(opportunities, probability=asked), threshold=1.0)
 
 
 def kelly_by_window(
-    opportunities: Opportunities, window_starts: Mapping[str, int], threshold: float, unproven: float
+    opportunities: Opportunities, trades: Trades, window_starts: Mapping[str, int], unproven: float
 ) -> dict[str, float]:
-    """Return the leverage of full Kelly in each window, from the outcomes known before it began.
-
-    The outcomes are those of the trades that the model's word alone would have made in the windows before: a
-    probability at the threshold, one trade at a time.
+    """Return the leverage of full Kelly in each window, from the outcomes of trades that had ended before it began.
 
     Args:
         opportunities: of all windows.
+        trades: taken from them.
         window_starts: when each window began, Unix milliseconds UTC.
-        threshold: probability from which a trade is entered.
         unproven: the answer while there are fewer than `MIN_OUTCOMES` outcomes.
     """
-    trades = take_trades(opportunities, threshold)
     outcome, ended = (column[trades.row, trades.side] for column in (opportunities.net_return, opportunities.exit_ms))
     leverage: dict[str, float] = {}
     for name, begun in window_starts.items():
@@ -77,14 +84,6 @@ def kelly_by_window(
 def trade(span: Span, trader: ModelTrader, conditions: Conditions, wake: Wake = "event") -> BacktestResult:
     """Trade the span."""
     return run_backtest(span.feed, trader.facts, trader.kelly, conditions.plan(), wake)
-
-
-def entered_sides(span: Span, result: BacktestResult) -> dict[str, IntArray]:
-    """Return the side of each trade (0 short, 1 long) by the window of the bar that signalled it."""
-    opened = np.array([trade.opened_at_ms for trade in result.trades], dtype=np.int64)
-    side = np.array([LONG if trade.side is PositionSide.LONG else SHORT for trade in result.trades], dtype=np.int64)
-    window = span.window[span.rows_at(opened) - 1] if opened.size else np.zeros(0, dtype=object)
-    return {name: side[window == name] for name in span.window_starts}
 
 
 def with_entries(trader: ModelTrader, row: IntArray, side: IntArray) -> ModelTrader:

@@ -17,7 +17,7 @@ from crypto_kedro.evaluation.baselines import (
     trade_at_random,
 )
 from crypto_kedro.evaluation.conditions import Conditions
-from crypto_kedro.evaluation.model_trader import entered_sides, model_trader, trade
+from crypto_kedro.evaluation.model_trader import model_trader, trade
 from crypto_kedro.evaluation.record import interval_record
 from crypto_kedro.evaluation.span import Span
 from crypto_kedro.learning.intervals import Resampling, profit_interval
@@ -94,9 +94,8 @@ def trade_out_of_sample(
     history.trades["window"] = _windows_of(span, result)
     performance = measure_account(history, comparison.resampling.level)
     random = trade_at_random(
-        span, trader, conditions, opportunities, entered_sides(span, result),
-        comparison.random_traders, comparison.resampling.seed, track,
-    )  # fmt: skip
+        span, trader, conditions, opportunities, comparison.random_traders, comparison.resampling.seed, track
+    )
     flat, held = stay_flat(span, trader, conditions), buy_and_hold(span.feed, conditions.plan())
     closes = daily_closes(span.feed)
     side_probability = np.nanmax(span.word.calibrated[:, [0, 2]], initial=0.0, axis=1)

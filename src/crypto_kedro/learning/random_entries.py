@@ -1,12 +1,11 @@
 """When and to which side a trader without a model would have entered."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from crypto_kedro.learning.opportunities import Opportunities
+from crypto_kedro.learning.opportunities import Opportunities, Trades
 from crypto_kedro.market.bars import FloatArray, IntArray
 
 
@@ -23,9 +22,7 @@ class RandomEntries:
     side: IntArray
 
 
-def random_entries(
-    opportunities: Opportunities, sides: Mapping[str, IntArray], traders: int, seed: int
-) -> RandomEntries:
+def random_entries(opportunities: Opportunities, trades: Trades, traders: int, seed: int) -> RandomEntries:
     """Draw traders that enter at random moments instead of the model's.
 
     Within each window a trader enters as often as the model with as many longs and shorts, in random order. Its
@@ -35,7 +32,7 @@ def random_entries(
 
     Args:
         opportunities: the rows that can be traded.
-        sides: side of each of the model's trades (0 short, 1 long) by window.
+        trades: the model's, from the same rows.
         traders: how many random traders.
         seed: of the random numbers.
     """
@@ -45,7 +42,7 @@ def random_entries(
     rows: list[IntArray] = []
     drawn_sides: list[IntArray] = []
     for first, stop in _windows(opportunities):
-        own = sides.get(str(opportunities.window[first]), np.zeros(0, dtype=np.int64))
+        own = trades.side[(trades.row >= first) & (trades.row < stop)]
         drawn = rng.permuted(np.tile(own, (traders, 1)), axis=1)
         held = next_row[first:stop] - np.arange(first, stop)[:, None]
         mean_held = held.mean(axis=0)

@@ -1,4 +1,4 @@
-"""The threshold strategy: hand-computed trades, and rules that hold for every stream of signals."""
+"""What the labels offer and what a trader takes of it: by hand, and by rules that hold for every stream of signals."""
 
 import numpy as np
 import pandas as pd
@@ -7,18 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crypto_kedro.errors import LearningError
-from crypto_kedro.learning.threshold_strategy import (
-    Opportunities,
-    daily_returns,
-    equity_curve,
-    find_opportunities,
-    max_drawdown,
-    measure,
-    sharpe_ratio,
-    take_trades,
-    trade_table,
-)
-from crypto_kedro.market.bars import DAY_MS, MINUTE_MS, Bars
+from crypto_kedro.learning.opportunities import Opportunities, find_opportunities, take_trades
+from crypto_kedro.market.bars import MINUTE_MS, Bars
 from crypto_kedro.market.costs import CostSchedule, FeeRates
 from crypto_kedro.market.frame import timestamps
 
@@ -110,58 +100,6 @@ def test_given_both_sides_above_a_low_threshold_then_the_likelier_is_taken_and_a
     assert list(zip(trades.row.tolist(), trades.side.tolist(), strict=True)) == [(1, 0), (2, 1)]
 
 
-def test_given_two_trades_then_equity_is_marked_at_every_close_with_all_costs(
-    market: tuple[Bars, Opportunities],
-) -> None:
-    bars, opportunities = market
-    equity, position = equity_curve(bars, opportunities, take_trades(opportunities, 0.65))
-    after_first = 1 + 0.20 - 0.02
-    marked_short = after_first * (1 + 0.05 - 0.02)
-    after_second = after_first * (1 + 0.10 - 0.02)
-    expected = [1, 1.08, after_first, after_first, marked_short, after_second, after_second, after_second]
-    assert equity == pytest.approx(expected)
-    assert position.tolist() == [0, 1, 1, 0, -1, -1, 0, 0]
-
-
-def test_given_two_trades_then_performance_counts_them(market: tuple[Bars, Opportunities]) -> None:
-    bars, opportunities = market
-    trades = take_trades(opportunities, 0.65)
-    equity, position = equity_curve(bars, opportunities, trades)
-    result = measure(bars, opportunities, trades, equity, position, level=0.95)
-    assert result.net_profit == pytest.approx(1.18 * 1.08 - 1)
-    assert (result.trades, result.long_trades, result.short_trades) == (2, 1, 1)
-    assert result.hit_rate == 1.0
-    assert result.hit_rate_interval.low == pytest.approx(0.3424, abs=1e-4)
-    assert result.exposure == 4 / 8
-    assert result.costs_paid == pytest.approx(0.02 + 0.02 * 1.18)
-    assert result.mean_trade_return == pytest.approx((0.18 + 0.08) / 2)
-    assert result.max_drawdown == 0.0
-
-
-def test_given_no_signal_then_nothing_happens_and_ratios_are_not_measured(market: tuple[Bars, Opportunities]) -> None:
-    bars, opportunities = market
-    trades = take_trades(opportunities, 0.99)
-    equity, position = equity_curve(bars, opportunities, trades)
-    result = measure(bars, opportunities, trades, equity, position, level=0.95)
-    assert np.all(equity == 1)
-    assert (result.net_profit, result.trades, result.exposure, result.costs_paid) == (0.0, 0, 0.0, 0.0)
-    assert (result.sharpe, result.hit_rate, result.mean_trade_return) == (None, None, None)
-    assert trade_table(bars, opportunities, trades).empty
-
-
-def test_trade_table_tells_each_trade_in_market_terms(market: tuple[Bars, Opportunities]) -> None:
-    bars, opportunities = market
-    table = trade_table(bars, opportunities, take_trades(opportunities, 0.65))
-    second = table.iloc[1]
-    assert second["side"] == "short"
-    assert second["window"] == "final"
-    assert second["entry_time"] == pd.Timestamp("2025-01-01 01:00", tz="UTC")
-    assert second["exit_time"] == pd.Timestamp("2025-01-01 01:30", tz="UTC")
-    assert second["entry_price_jpy"] == 120.0
-    assert second["gross_return"] == pytest.approx(0.1)
-    assert second["equity"] == pytest.approx(1.18 * 1.08)
-
-
 @given(st.data())
 def test_trades_never_overlap_and_no_signal_is_missed_while_flat(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 60))
@@ -207,17 +145,13 @@ def test_given_a_trade_that_loses_everything_then_it_is_an_error() -> None:
         find_opportunities(predictions_of([0.0] * 6, [0.9] * 6), labels, BAR_MS, ONE_PERCENT_A_SIDE)
 
 
-def test_drawdown_counts_from_the_highest_capital_so_far_including_the_start() -> None:
-    assert max_drawdown(np.array([0.9, 1.2, 0.6, 1.5])) == pytest.approx(0.5)
-    assert max_drawdown(np.array([0.9, 0.95])) == pytest.approx(0.1)
-
-
-def test_daily_returns_compare_the_last_bar_of_each_utc_day() -> None:
-    bars = bars_of([100.0] * 6, [100.0] * 6, interval_ms=DAY_MS // 2)
-    assert daily_returns(bars, np.array([1.0, 1.1, 1.2, 1.1, 1.1, 2.2])) == pytest.approx([0.1, 0.0, 1.0])
-
-
-def test_sharpe_ratio_is_annualised_over_365_days_and_undefined_without_variation() -> None:
-    assert sharpe_ratio(np.array([0.01, 0.03])) == pytest.approx(0.02 / np.sqrt(0.0002) * np.sqrt(365))
-    assert sharpe_ratio(np.array([0.01, 0.01, 0.01])) is None
-    assert sharpe_ratio(np.array([0.01])) is None
+def test_given_costs_at_a_multiple_then_only_the_cost_part_of_a_return_changes(
+    market: tuple[Bars, Opportunities],
+) -> None:
+    opportunities = market[1]
+    doubled, free = opportunities.at_cost_scale(2.0), opportunities.at_cost_scale(0.0)
+    gross = opportunities.net_return + opportunities.cost
+    assert opportunities.cost[0, 1] == pytest.approx(0.02)
+    assert free.net_return == pytest.approx(gross)
+    assert doubled.net_return == pytest.approx(gross - 2 * opportunities.cost)
+    assert doubled.cost == pytest.approx(2 * opportunities.cost)

@@ -54,6 +54,7 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
             {
                 "apiKey": signing.key,
                 "secret": signing.secret,
+                "enableRateLimit": settings.throttle,
                 "timeout": int(settings.timeout_s * 1000),
                 "options": {"authMethod": "timeWindow", "timeWindow": str(settings.time_window_ms)},
             }

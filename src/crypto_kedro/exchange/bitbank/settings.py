@@ -21,6 +21,7 @@ class BitbankSettings:
         settle_ms: time after which an accepted order shows in what the exchange reports.
         search_s: how long a lost order is searched for, beyond the moment at which it must show.
         poll_s: pause between two looks of that search.
+        throttle: whether to keep below bitbank's limits of requests a second; off only where there are none.
         lists_sleeping_orders: whether the open orders include sleeping ones; reports differ. When not, a lost
             trigger order that is not found stays unknown.
         max_open_orders: not told by the API.
@@ -39,6 +40,7 @@ class BitbankSettings:
     settle_ms: int = 2_000
     search_s: float = 10.0
     poll_s: float = 1.0
+    throttle: bool = True
     lists_sleeping_orders: bool = True
     max_open_orders: int = 30
     crypto_collateral: Rate = _HALF

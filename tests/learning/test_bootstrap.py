@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from arch.bootstrap import StationaryBootstrap, optimal_block_length
+from scipy.signal import lfilter
 
 from crypto_kedro.errors import LearningError
 from crypto_kedro.learning.bootstrap import (
@@ -19,9 +20,7 @@ def daily_noise(days: int, seed: int, mean: float = 0.0) -> np.ndarray:
 
 
 def autoregressive(days: int, memory: float, seed: int) -> np.ndarray:
-    series = daily_noise(days, seed)
-    for day in range(1, days):
-        series[day] += memory * series[day - 1]
+    series: np.ndarray = lfilter([1.0], [1.0, -memory], daily_noise(days, seed))
     return series
 
 
@@ -29,7 +28,8 @@ def autoregressive(days: int, memory: float, seed: int) -> np.ndarray:
 def test_automatic_block_finds_the_optimum_of_politis_and_white_for_an_autoregression(memory: float) -> None:
     days = 20_000
     optimum = (2 * memory / (1 - memory**2)) ** (2 / 3) * days ** (1 / 3)
-    assert automatic_block(autoregressive(days, memory, seed=1)) == pytest.approx(optimum, rel=0.15)
+    chosen = [automatic_block(autoregressive(days, memory, seed)) for seed in range(20)]
+    assert np.mean(chosen) == pytest.approx(optimum, rel=0.05)
 
 
 def test_automatic_block_is_at_least_one_day() -> None:
@@ -40,7 +40,7 @@ def test_automatic_block_is_at_least_one_day() -> None:
 
 
 def test_given_dependent_days_when_resampled_then_the_intervals_are_those_of_arch() -> None:
-    returns = autoregressive(400, 0.3, seed=3) + 0.002
+    returns = autoregressive(400, 0.3, seed=3) + 0.02
     block = round(automatic_block(returns))
     ours = resampled_performance(returns, Resampling(replications=4000, mean_block=block, seed=5))
     theirs = StationaryBootstrap(block, returns, seed=6)
@@ -86,7 +86,7 @@ def test_given_the_same_seed_when_judged_again_then_nothing_changes() -> None:
 
 def test_given_any_candidates_when_judged_then_the_upper_p_value_is_whites_reality_check() -> None:
     rng = np.random.default_rng(8)
-    candidates, baseline = rng.normal(0.001, 0.02, size=(250, 6)), rng.normal(0.0, 0.02, size=250)
+    candidates, baseline = rng.normal([0.001] * 3 + [-0.01] * 9, 0.02, size=(250, 12)), rng.normal(0.0, 0.02, size=250)
     rule = Resampling(replications=4000, mean_block=5.0, seed=2)
     judged = superiority(candidates, baseline, rule)
 
@@ -94,7 +94,7 @@ def test_given_any_candidates_when_judged_then_the_upper_p_value_is_whites_reali
     drawn = stationary_bootstrap(250, Resampling(replications=4000, mean_block=5.0, seed=3))
     best_by_chance = (excess[drawn].mean(axis=1) - excess.mean(axis=0)).max(axis=1)
     assert judged.p_value_reality_check == pytest.approx(np.mean(best_by_chance > excess.mean(axis=0).max()), abs=0.03)
-    assert judged.p_value_lower <= judged.p_value <= judged.p_value_reality_check
+    assert judged.p_value_lower <= judged.p_value < judged.p_value_reality_check - 0.05
     assert judged.best == int(np.argmax(candidates.mean(axis=0)))
     assert judged.mean_excess == pytest.approx(excess.mean(axis=0).max())
 

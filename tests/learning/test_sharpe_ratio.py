@@ -13,6 +13,7 @@ from crypto_kedro.learning.sharpe_ratio import (
     expected_maximum_sharpe,
     minimum_track_record,
     probabilistic_sharpe,
+    variance_of_trials,
 )
 
 
@@ -81,6 +82,49 @@ def test_given_skewed_returns_when_measured_then_all_three_agree_with_skfolio(se
 def test_expected_maximum_sharpe_is_the_mean_best_of_simulated_trials_without_skill(trials: int) -> None:
     best = np.random.default_rng(1).normal(0.0, 0.06, size=(4000, trials)).max(axis=1)
     assert expected_maximum_sharpe(trials, 0.06**2) == pytest.approx(best.mean(), rel=0.03)
+
+
+def share_of_best_trials_that_pass(days: int, annual_edge: float, seeds: range) -> float:
+    """Of 20 trials a quarter has an edge; the best is judged."""
+    passed = 0
+    for seed in seeds:
+        returns = np.random.default_rng(seed).normal(0.0, 0.02, size=(days, 20))
+        returns[:, :5] += annual_edge / np.sqrt(365) * 0.02
+        sharpes = returns.mean(axis=0) / returns.std(axis=0, ddof=1)
+        variance = variance_of_trials(sharpes, days)
+        best = ReturnMoments.of(returns[:, np.argmax(sharpes)])
+        passed += deflated_sharpe(best, trials=20, trial_variance=variance).probability >= 0.95
+    return passed / len(seeds)
+
+
+def test_given_trials_without_skill_when_the_best_is_judged_then_hardly_any_passes() -> None:
+    assert share_of_best_trials_that_pass(270, annual_edge=0.0, seeds=range(300)) <= 0.02
+
+
+def test_given_some_trials_with_skill_when_the_best_is_judged_then_their_skill_does_not_count_against_it() -> None:
+    assert share_of_best_trials_that_pass(540, annual_edge=3.0, seeds=range(100)) >= 0.95
+
+
+def test_given_trials_that_resemble_each_other_then_their_own_variance_counts() -> None:
+    alike = np.array([0.05, 0.06, 0.07])
+    assert variance_of_trials(alike, observations=300) == pytest.approx(0.01**2)
+
+
+@pytest.mark.parametrize("known", [np.array([]), np.array([0.3]), np.array([-0.5, 0.5])])
+def test_given_few_or_very_different_trials_then_the_variance_is_that_of_a_trial_without_skill(
+    known: np.ndarray,
+) -> None:
+    without_skill = np.random.default_rng(3).normal(size=(4000, 301))
+    sharpes = without_skill.mean(axis=1) / without_skill.std(axis=1, ddof=1)
+    assert variance_of_trials(known, observations=301) == pytest.approx(np.var(sharpes), rel=0.05)
+
+
+@pytest.mark.parametrize(("known", "observations"), [([0.1, np.nan], 300), ([0.1, 0.2], 2)])
+def test_given_unknown_trials_or_too_few_periods_when_their_variance_is_asked_then_it_refuses(
+    known: list[float], observations: int
+) -> None:
+    with pytest.raises(LearningError, match="leave out trials that did not trade but count them"):
+        variance_of_trials(np.array(known), observations)
 
 
 def test_given_one_trial_when_deflated_then_nothing_is_taken_off() -> None:

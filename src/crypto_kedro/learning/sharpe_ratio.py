@@ -118,12 +118,40 @@ def probabilistic_sharpe(moments: ReturnMoments, benchmark: float = 0.0) -> floa
     return _NORMAL.cdf((moments.sharpe - benchmark) * np.sqrt(moments.observations - 1) / moments.spread)
 
 
+def variance_of_trials(trial_sharpes: FloatArray, observations: int) -> float:
+    """Return the variance to expect of trials' Sharpe ratios per period if none of them had skill.
+
+    That is the variance among the trials, which is small where they resemble each other, but at most the sampling
+    variance of a Sharpe ratio of 0. What trials differ by beyond that is skill, and would deflate the skilled ones.
+
+    Args:
+        trial_sharpes: shape (trials,), the Sharpe ratios that are known, all over the same periods. With fewer than
+            two, the sampling variance is returned.
+        observations: number of these periods.
+
+    Raises:
+        LearningError: there are too few observations, or a Sharpe ratio is not finite.
+
+    >>> round(variance_of_trials(np.array([0.0, 0.01, 0.02]), observations=1001), 6)
+    0.0001
+    >>> round(variance_of_trials(np.array([0.0, 0.1, 0.2]), observations=1001), 6)
+    0.001
+    """
+    if observations < LEAST_RETURNS or not np.all(np.isfinite(trial_sharpes)):
+        raise LearningError(
+            f"sharpe: {observations} periods, or a trial's Sharpe ratio that is not finite, give no variance; "
+            f"give {LEAST_RETURNS} periods or more, and leave out trials that did not trade but count them"
+        )
+    sampling = 1.0 / (observations - 1)
+    return min(float(np.var(trial_sharpes, ddof=1)), sampling) if trial_sharpes.size > 1 else sampling
+
+
 def expected_maximum_sharpe(trials: int, trial_variance: float) -> float:
     """Return the Sharpe ratio, per period, to expect of the best of independent trials without skill; 0 for one trial.
 
     Args:
         trials: every configuration that was judged on these data, also those that failed or were thrown away.
-        trial_variance: variance of their Sharpe ratios per period.
+        trial_variance: variance of their Sharpe ratios per period, see `variance_of_trials`.
 
     Raises:
         LearningError: there is no trial, or the variance is negative.

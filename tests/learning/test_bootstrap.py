@@ -136,6 +136,7 @@ def test_given_a_day_that_lost_everything_when_resampled_then_it_refuses() -> No
         resampled_performance(returns, Resampling())
 
 
-def test_given_returns_of_other_days_when_judged_then_it_refuses() -> None:
-    with pytest.raises(LearningError, match="give returns of the same days"):
-        superiority(np.zeros((40, 2)), np.zeros(39), Resampling())
+@pytest.mark.parametrize("shape", [(40, 2), (39, 0), (39,)])
+def test_given_returns_of_other_days_or_no_candidate_when_judged_then_it_refuses(shape: tuple[int, ...]) -> None:
+    with pytest.raises(LearningError, match="returns of the same days"):
+        superiority(np.zeros(shape), np.zeros(39), Resampling())

@@ -134,10 +134,10 @@ def superiority(candidates: FloatArray, baseline: FloatArray, resampling: Resamp
     """
     from arch.bootstrap import SPA
 
-    if candidates.ndim != 2 or candidates.shape[0] != baseline.size:
+    if candidates.ndim != 2 or candidates.shape[1] == 0 or candidates.shape[0] != baseline.size:
         raise LearningError(
-            f"superiority: candidates of shape {candidates.shape} and {baseline.size} days of the baseline differ; "
-            "give returns of the same days"
+            f"superiority: candidates of shape {candidates.shape} and {baseline.size} days of the baseline do not fit; "
+            "give one column or more of returns of the same days"
         )
     _check(candidates)
     _check(baseline)

@@ -116,9 +116,16 @@ def test_given_one_candidate_with_an_edge_when_judged_then_it_is_found_and_the_b
     assert judged.p_value < 0.01
 
 
-def test_given_candidates_that_only_lose_when_judged_then_the_baseline_stands() -> None:
-    candidates = np.column_stack([daily_noise(250, seed, mean=-0.005) for seed in range(4)])
-    assert superiority(candidates, np.zeros(250), Resampling(replications=300)).p_value > 0.5
+@pytest.mark.parametrize("mean_excess", [-0.005, 0.0])
+def test_given_candidates_that_never_beat_the_baseline_when_judged_then_it_stands(mean_excess: float) -> None:
+    baseline = daily_noise(250, seed=4)
+    candidates = np.column_stack([baseline + mean_excess] * 3)
+    judged = superiority(candidates, baseline, Resampling(replications=200))
+    assert (judged.p_value, judged.p_value_lower, judged.p_value_reality_check) == (1.0, 1.0, 1.0)
+
+
+def test_given_candidates_that_never_trade_when_judged_against_an_empty_account_then_it_stands() -> None:
+    assert superiority(np.zeros((60, 3)), np.zeros(60), Resampling(replications=50)).p_value == 1.0
 
 
 @pytest.mark.parametrize("returns", [np.zeros(19), np.full(30, np.nan)])

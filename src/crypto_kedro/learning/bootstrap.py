@@ -40,7 +40,8 @@ class Superiority:
     Args:
         best: column of the candidate with the highest mean return.
         mean_excess: its mean daily return above the baseline's.
-        p_value: Hansen's consistent p-value of "no candidate is better than the baseline".
+        p_value: Hansen's consistent p-value of "no candidate is better than the baseline"; 1, as the other two, if
+            none was.
         p_value_lower: a lower limit, for which candidates that look worse are as bad as they look.
         p_value_reality_check: White's, an upper limit, for which every candidate is as good as the baseline.
         candidates, days: size of what was judged.
@@ -141,18 +142,20 @@ def superiority(candidates: FloatArray, baseline: FloatArray, resampling: Resamp
         )
     _check(candidates)
     _check(baseline)
+    excess = (candidates - baseline[:, None]).mean(axis=0)
+    best = int(np.argmax(excess))
     block = max(1, round(resampling.mean_block))
     # arch compares losses.
     test = SPA(-baseline, -candidates, block_size=block, reps=resampling.replications, seed=resampling.seed)
     test.compute()
-    excess = candidates.mean(axis=0) - baseline.mean()
-    best = int(np.argmax(excess))
+    # Without an excess there is nothing to reject; arch would give 0 to candidates equal to the baseline.
+    p_values = test.pvalues if excess[best] > 0 else dict.fromkeys(("lower", "consistent", "upper"), 1.0)
     return Superiority(
         best=best,
         mean_excess=float(excess[best]),
-        p_value=float(test.pvalues["consistent"]),
-        p_value_lower=float(test.pvalues["lower"]),
-        p_value_reality_check=float(test.pvalues["upper"]),
+        p_value=float(p_values["consistent"]),
+        p_value_lower=float(p_values["lower"]),
+        p_value_reality_check=float(p_values["upper"]),
         candidates=candidates.shape[1],
         days=baseline.size,
         mean_block_days=float(block),

@@ -84,9 +84,9 @@ def test_given_sixteen_blocks_when_judged_then_there_are_12870_combinations() ->
     assert backtest_overfitting(noise(64, 4, seed=0)).logits.size == 12_870
 
 
-@pytest.mark.parametrize("blocks", [0, 7])
-def test_given_blocks_that_cannot_be_halved_when_judged_then_it_refuses(blocks: int) -> None:
-    with pytest.raises(LearningError, match="cannot be halved"):
+@pytest.mark.parametrize("blocks", [0, 7, 22])
+def test_given_blocks_that_cannot_be_halved_or_are_too_many_when_judged_then_it_refuses(blocks: int) -> None:
+    with pytest.raises(LearningError, match=f"{blocks} blocks; give an even number"):
         backtest_overfitting(noise(64, 4, seed=0), blocks)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from crypto_kedro.errors import LearningError
 from crypto_kedro.market.bars import FloatArray
 
+MOST_BLOCKS = 20
 _NO_VARIANCE = 1e-12
 _SAME = 1e-9
 
@@ -49,11 +50,11 @@ def backtest_overfitting(returns: FloatArray, blocks: int = 16) -> BacktestOverf
     Args:
         returns: shape (periods, configurations), all over the same periods, oldest first. The oldest periods are left
             out where the blocks do not divide them.
-        blocks: even; 16 give 12,870 combinations.
+        blocks: even; 16 give 12,870 combinations, and `MOST_BLOCKS` 184,756.
 
     Raises:
-        LearningError: there are fewer than two configurations or two periods a block, the blocks are odd or too few,
-            or a return is not finite or never varies.
+        LearningError: there are fewer than two configurations or two periods a block, the blocks are odd, too few or
+            too many, a return is not finite, or a configuration earns the same in all periods of a half.
 
     Source: Bailey, Borwein, Lopez de Prado and Zhu, "The probability of backtest overfitting", Journal of
     Computational Finance 20 (2017).
@@ -87,8 +88,8 @@ def backtest_overfitting(returns: FloatArray, blocks: int = 16) -> BacktestOverf
 
 
 def _check(returns: FloatArray, blocks: int) -> None:
-    if blocks < 2 or blocks % 2:
-        raise LearningError(f"overfitting: {blocks} blocks cannot be halved; give an even number of them")
+    if not 2 <= blocks <= MOST_BLOCKS or blocks % 2:
+        raise LearningError(f"overfitting: {blocks} blocks; give an even number of them, from 2 to {MOST_BLOCKS}")
     if returns.ndim != 2 or returns.shape[1] < 2 or len(returns) < 2 * blocks:
         raise LearningError(
             f"overfitting: returns of shape {returns.shape} are too few for {blocks} blocks; "

@@ -10,6 +10,7 @@ from kedro.framework.project import settings
 from kedro.framework.startup import ProjectMetadata
 
 from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.exchange.simulator.command import bitbank_sim
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, name="crypto-kedro")
@@ -60,6 +61,9 @@ cli.add_command(
         "  kedro run --params data.source=file,data.path=candles.parquet",
     )
 )
+
+
+cli.add_command(bitbank_sim)
 
 
 @cli.command()

@@ -4,19 +4,22 @@ import asyncio
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
-import uvicorn
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crypto_kedro.exchange.simulator.application import build_application
+from crypto_kedro.exchange.simulator.commands import Command
 from crypto_kedro.exchange.simulator.price_source import PriceSource, ScriptSource
 from crypto_kedro.exchange.simulator.running import RunningExchange
+from crypto_kedro.exchange.simulator.server import loopback_socket, server
 from crypto_kedro.exchange.simulator.settings import ApiKey, SimulatorSettings
 from crypto_kedro.trading.money import Btc, Jpy
 from crypto_kedro.trading.orders import Side
@@ -155,10 +158,47 @@ class Client:
         return Reply(response.status_code, response.json())
 
 
+class Host:
+    """One HTTP server on an ephemeral port of loopback, whose application can be exchanged."""
+
+    def __init__(self) -> None:
+        self.application: ASGIApp | None = None
+        self._server = server(self._forward)
+        listener = loopback_socket(0)
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, args=(listener,), daemon=True)
+        self._thread.start()
+        self.client = Client(self.url)
+
+    def on_loop(self, act: Callable[[], object]) -> None:
+        """Call a function where the requests are answered, between two of them."""
+
+        async def run() -> None:
+            act()
+
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.client.http.close()
+        self._server.should_exit = True
+        self._thread.join()
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.application is not None
+        await self.application(scope, receive, send)
+
+    def _serve(self, listener: socket.socket) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._server.serve(sockets=[listener]))
+
+
 class Served:
-    """A simulator on an ephemeral port of loopback; its market stands still until it is stepped.
+    """A simulator behind a host; its market stands still until it is stepped.
 
     Args:
+        host: serves it from now on.
         source: the market.
         settings: account and behaviour.
         middleware: stands between the wire and the exchange.
@@ -167,49 +207,32 @@ class Served:
 
     def __init__(
         self,
+        host: Host,
         source: PriceSource,
         settings: SimulatorSettings = UNLIMITED,
         middleware: Sequence[Middleware] = (),
         **more: Any,
     ) -> None:
-        self.running = RunningExchange(source, settings, **more)
-        config = uvicorn.Config(
-            build_application(self.running, middleware),
-            port=0,
-            log_level="warning",
-            lifespan="off",
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
-        socket = config.bind_socket()
-        self.url = f"http://127.0.0.1:{socket.getsockname()[1]}"
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, args=(socket,), daemon=True)
-        self._thread.start()
-        self.client = Client(self.url)
+        self._host = host
+        self.url = host.url
+        self.client = host.client
+        host.on_loop(lambda: self._start(source, settings, middleware, more))
 
     def pass_seconds(self, seconds: int) -> None:
         """Let market time pass."""
-        self._on_loop(lambda: self.running.clock.step(seconds * 1_000))
-        self._on_loop(self.running.now)
+        self._host.on_loop(lambda: self.running.clock.step(seconds * 1_000))
+        self._host.on_loop(self.running.now)
 
-    def tell(self, command: Any) -> None:
+    def tell(self, command: Command) -> None:
         """Carry out a command beside the wire, as the switchboard does."""
-        self._on_loop(lambda: self.running.carry_out(command))
+        self._host.on_loop(lambda: self.running.carry_out(command))
 
     def close(self) -> None:
-        """Stop serving and forget the connections."""
-        self.client.http.close()
-        self._server.should_exit = True
-        self._thread.join()
-        self.running.close()
+        """Close its state file."""
+        self._host.on_loop(self.running.close)
 
-    def _on_loop(self, act: Any) -> None:
-        async def run() -> None:
-            act()
-
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
-
-    def _serve(self, socket: Any) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._server.serve(sockets=[socket]))
+    def _start(
+        self, source: PriceSource, settings: SimulatorSettings, middleware: Sequence[Middleware], more: dict[str, Any]
+    ) -> None:
+        self.running = RunningExchange(source, settings, **more)
+        self._host.application = build_application(self.running, middleware)

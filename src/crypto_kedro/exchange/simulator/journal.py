@@ -1,13 +1,14 @@
 """What the simulated exchange must remember over a restart: accepted commands, market time and nonces."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.exchange.simulator.commands import Command, decode_command, encode_command
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS origin (name TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS origin (name TEXT NOT NULL, start_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS command (number INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, command BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS clock (only INTEGER PRIMARY KEY CHECK (only = 1), at_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS nonce (key TEXT PRIMARY KEY, last INTEGER NOT NULL);
@@ -22,26 +23,28 @@ class Journal:
     Args:
         path: the file; made if it is absent.
         origin: market and account that the commands belong to.
+        start_ms: moment at which the market was entered, Unix milliseconds UTC.
 
     Raises:
         ConfigurationError: the file belongs to another origin, or is no such file.
     """
 
-    def __init__(self, path: Path, origin: str) -> None:
+    def __init__(self, path: Path, origin: str, start_ms: int) -> None:
         self._path = path
         try:
             self._database = sqlite3.connect(path, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.executescript(_SCHEMA)
-            stored = self._database.execute("SELECT name FROM origin").fetchone()
+            stored = self._database.execute("SELECT name, start_ms FROM origin").fetchone()
         except sqlite3.Error as error:
             raise ConfigurationError(f"{path}: not usable as simulator state ({error}); name another file") from error
         if stored is None:
-            self._database.execute("INSERT INTO origin VALUES (?)", (origin,))
-        elif stored[0] != origin:
+            self._database.execute("INSERT INTO origin VALUES (?, ?)", (origin, start_ms))
+        elif stored != (origin, start_ms):
             raise ConfigurationError(
-                f"{path} holds the state of another simulated exchange ({stored[0]}, not {origin}); "
+                f"{path} holds the state of another simulated exchange ({stored[0]} from {stored[1]}, "
+                f"not {origin} from {start_ms}); "
                 "start with the same data and account, or name another file"
             )
         row = self._database.execute("SELECT at_ms FROM clock").fetchone()
@@ -78,3 +81,19 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def stored_start_ms(path: Path) -> int | None:
+    """Return the moment at which a stored exchange entered its market, None when nothing is stored.
+
+    Raises:
+        ConfigurationError: the file is no state of a simulated exchange.
+    """
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            row = database.execute("SELECT start_ms FROM origin").fetchone()
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"{path}: not usable as simulator state ({error}); name another file") from error
+    return None if row is None else int(row[0])

@@ -64,7 +64,7 @@ class CandleSource:
             )
         played = (start - first) // MINUTE_MS
         self.start_ms = start
-        self.name = f"{name} from {utc_text(start)}"
+        self.name = name
         self.history: BarFeed | None = BarFeed(bars[:played])
         self.opening_price = self.history.row(played - 1).close_ticks
         self._bars = BarFeed(bars[played:])

@@ -57,7 +57,7 @@ class RunningExchange:
         self._journal: Journal | None = None
         if state is not None:
             account = hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
-            self._journal = Journal(state, f"{source.name}, settings {account}")
+            self._journal = Journal(state, f"{source.name}, settings {account}", source.start_ms)
             self._recover(self._journal)
         self._clock = MarketClock(self._exchange.now_ms, speed, wall_ms)
 

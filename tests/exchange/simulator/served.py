@@ -163,13 +163,18 @@ class Host:
 
     def __init__(self) -> None:
         self.application: ASGIApp | None = None
-        self._server = server(self._forward)
+        self._server = server(self)
         listener = loopback_socket(0)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, args=(listener,), daemon=True)
         self._thread.start()
         self.client = Client(self.url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the present application answer."""
+        assert self.application is not None
+        await self.application(scope, receive, send)
 
     def on_loop(self, act: Callable[[], object]) -> None:
         """Call a function where the requests are answered, between two of them."""
@@ -184,10 +189,6 @@ class Host:
         self.client.http.close()
         self._server.should_exit = True
         self._thread.join()
-
-    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self.application is not None
-        await self.application(scope, receive, send)
 
     def _serve(self, listener: socket.socket) -> None:
         asyncio.set_event_loop(self._loop)

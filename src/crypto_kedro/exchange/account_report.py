@@ -6,10 +6,11 @@ from crypto_kedro.exchange.order_desk import OrderDesk
 from crypto_kedro.exchange.working_order import NO_BTC, NO_JPY
 from crypto_kedro.trading.account import AccountState, MarginState, MarginStatus, Position
 from crypto_kedro.trading.money import Btc, Jpy, Price
-from crypto_kedro.trading.orders import PositionSide
+from crypto_kedro.trading.orders import Order, PositionSide
 
 _NO_LONG = Position(PositionSide.LONG, NO_BTC, NO_JPY, NO_JPY, NO_JPY, NO_BTC)
 _NO_SHORT = Position(PositionSide.SHORT, NO_BTC, NO_JPY, NO_JPY, NO_JPY, NO_BTC)
+_NO_MARGIN = MarginStatus(MarginState.NORMAL, NO_JPY, NO_JPY, NO_JPY, NO_JPY)
 
 
 class AccountReport:
@@ -20,89 +21,105 @@ class AccountReport:
         clock: knows the state of the margin account.
     """
 
-    __slots__ = ("_cash", "_clock", "_desk", "_last", "_long", "_revision", "_short", "_state")
+    __slots__ = (
+        "_btc",
+        "_cash",
+        "_clock",
+        "_desk",
+        "_last",
+        "_ledger_revision",
+        "_line",
+        "_long",
+        "_margin",
+        "_margin_key",
+        "_orders",
+        "_payable",
+        "_product",
+        "_revision",
+        "_short",
+        "_state",
+    )
 
     def __init__(self, desk: OrderDesk, clock: MarginClock) -> None:
         self._desk = desk
         self._clock = clock
-        self._revision = -1
+        self._revision = self._ledger_revision = -1
         self._last = 0
         self._state: AccountState | None = None
-        self._cash = NO_JPY
+        self._orders: tuple[Order, ...] = ()
+        self._cash = self._payable = self._product = NO_JPY
+        self._btc = NO_BTC
         self._long, self._short = _NO_LONG, _NO_SHORT
+        self._line = 0, 0
+        self._margin = _NO_MARGIN
+        self._margin_key: tuple[int, int, int, MarginState, int | None] | None = None
 
     def at(self, now: int, last: int) -> AccountState:
         """Return the account at a time (Unix milliseconds UTC) and a last price in ticks."""
-        before = self._state
-        if before is None or self._revision != self._desk.revision:
-            state = self._anew(now, last)
-        elif before.at_ms == now and self._last == last:
-            return before
-        else:
-            state = AccountState(
-                now,
-                Price(last),
-                before.cash,
-                before.cash_locked,
-                before.btc,
-                before.btc_locked,
-                before.payable,
-                before.long,
-                before.short,
-                before.open_orders,
-                self._margin(last) if before.long.amount or before.short.amount or before.btc else before.margin,
-            )
-        self._state = state
-        self._revision = self._desk.revision
+        desk, state = self._desk, self._state
+        if self._revision != desk.revision:
+            self._revision = desk.revision
+            self._read()
+        elif state is not None and state.at_ms == now and self._last == last:
+            return state
+        ledger = desk.ledger
         self._last = last
-        return state
-
-    def _anew(self, now: int, last: int) -> AccountState:
-        ledger = self._desk.ledger
-        if self._cash.units != ledger.cash:
-            self._cash = Jpy(ledger.cash)
-        self._long = _position(ledger.long, self._long)
-        self._short = _position(ledger.short, self._short)
-        return AccountState(
+        self._state = state = AccountState(
             now,
             Price(last),
             self._cash,
             Jpy(ledger.cash_held) if ledger.cash_held else NO_JPY,
-            Btc(ledger.btc_lots) if ledger.btc_lots else NO_BTC,
+            self._btc,
             Btc(ledger.btc_held) if ledger.btc_held else NO_BTC,
-            Jpy(ledger.payable) if ledger.payable else NO_JPY,
+            self._payable,
             self._long,
             self._short,
-            tuple([order.report() for order in self._desk.open_orders.values()]),
-            self._margin(last),
+            self._orders,
+            self._margin_at(last),
         )
+        return state
 
-    def _margin(self, last: int) -> MarginStatus:
+    def _read(self) -> None:
+        """Read the orders anew, and of the ledger what has changed."""
         desk = self._desk
-        ledger, state = desk.ledger, self._clock.state()
-        balance = ledger.margin_balance(desk.rules, last)
-        product = ledger.position_product()
-        return MarginStatus(
-            state,
-            Jpy(balance),
-            Jpy(product) if product else NO_JPY,
-            Jpy(ledger.opening_held) if ledger.opening_held else NO_JPY,
-            Jpy(ledger.available_to_open(desk.rules, balance)),
-            self._clock.call_due_at if state is MarginState.CALL else None,
-        )
+        ledger = desk.ledger
+        self._orders = tuple([order.report() for order in desk.open_orders.values()])
+        has_moved = self._ledger_revision != desk.ledger_revision
+        if has_moved:
+            self._ledger_revision = desk.ledger_revision
+            self._cash = Jpy(ledger.cash)
+            self._btc = Btc(ledger.btc_lots) if ledger.btc_lots else NO_BTC
+            self._payable = Jpy(ledger.payable) if ledger.payable else NO_JPY
+            product = ledger.position_product()
+            self._product = Jpy(product) if product else NO_JPY
+            self._line = ledger.balance_line(desk.rules.crypto_collateral.ppm)
+        if has_moved or self._long.locked_amount.lots != ledger.long.held:
+            self._long = _position(ledger.long, _NO_LONG)
+        if has_moved or self._short.locked_amount.lots != ledger.short.held:
+            self._short = _position(ledger.short, _NO_SHORT)
+
+    def _margin_at(self, last: int) -> MarginStatus:
+        desk, clock = self._desk, self._clock
+        constant, slope = self._line
+        held, state = desk.ledger.opening_held, clock.state()
+        balance = constant + slope * last
+        key = self._ledger_revision, balance, held, state, clock.call_due_at
+        if key != self._margin_key:
+            self._margin_key = key
+            self._margin = MarginStatus(
+                state,
+                Jpy(balance),
+                self._product,
+                Jpy(held) if held else NO_JPY,
+                Jpy(desk.ledger.available_to_open(desk.rules, balance)),
+                clock.call_due_at if state is MarginState.CALL else None,
+            )
+        return self._margin
 
 
-def _position(book: PositionBook, before: Position) -> Position:
+def _position(book: PositionBook, empty: Position) -> Position:
     if not book.lots:
-        return _NO_LONG if book.is_long else _NO_SHORT
-    if (
-        before.product.units == book.product
-        and before.amount.lots == book.lots
-        and before.unrealized_fee.units == book.fee
-        and before.unrealized_interest.units == book.interest
-        and before.locked_amount.lots == book.held
-    ):
-        return before
+        return empty
     return Position(
         book.side,
         Btc(book.lots),

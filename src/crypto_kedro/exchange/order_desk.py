@@ -24,16 +24,18 @@ class OrderDesk:
         arriving: open orders whose request has not met the market yet.
         late_cancels: cancel requests under way, each with the moment of its arrival.
         revision: grows with every change of an order or of the ledger.
+        ledger_revision: grows with every change of a balance, a position or the rules.
     """
 
     __slots__ = (
-        "_ledger_changed",
         "_losscut",
+        "_losscut_revision",
         "_next_order_id",
         "_past_touch",
         "arriving",
         "late_cancels",
         "ledger",
+        "ledger_revision",
         "open_orders",
         "orders",
         "revision",
@@ -50,10 +52,11 @@ class OrderDesk:
         self.arriving: list[WorkingOrder] = []
         self.late_cancels: list[tuple[WorkingOrder, int]] = []
         self.revision = 0
+        self.ledger_revision = 0
         self._next_order_id = 1
         self._past_touch = 0 if settings.fill_at_touch else 1
         self._losscut = NEVER_BELOW, NEVER_ABOVE
-        self._ledger_changed = False
+        self._losscut_revision = 0
 
     def new_order(self, request: OrderRequest, ordered_at: int, arrives_at: int) -> WorkingOrder:
         """Prepare an order under the next id; it counts for nothing until it is registered."""
@@ -145,14 +148,14 @@ class OrderDesk:
 
     def note_ledger_change(self) -> None:
         """Take note that balances, positions or rules are no longer what they were."""
-        self._ledger_changed = True
+        self.ledger_revision += 1
         self.revision += 1
 
     def losscut_bounds(self) -> tuple[int, int]:
         """Return (down, up): the exchange liquidates at a price <= ``down`` or >= ``up``."""
-        if self._ledger_changed:
+        if self._losscut_revision != self.ledger_revision:
             self._losscut = self.ledger.losscut_bounds(self.rules)
-            self._ledger_changed = False
+            self._losscut_revision = self.ledger_revision
         return self._losscut
 
     def wake(self, order: WorkingOrder, reference: int, at: int) -> bool:
@@ -204,7 +207,7 @@ class OrderDesk:
         """Book a fill on its order, and drop the orders that it leaves without cover."""
         order.executed += lots
         order.executed_product += product
-        self._ledger_changed = True
+        self.ledger_revision += 1
         if order.remaining:
             order.status = OrderStatus.PARTIALLY_FILLED
             order.reported = None

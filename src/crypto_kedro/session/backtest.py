@@ -110,18 +110,18 @@ class _Replay:
         feed, engine, rows, midnights = self._feed, self._engine, self._rows, self._midnights
         last = len(feed) - 1
         bar, midnight = -1, 0
-        wake_row = self._wake_row()
+        wake_bar = rows.bar_of(self._wake_row())
         while bar < last:
-            stop = bar + 1 if self._every_bar else min(rows.bar_of(wake_row), midnights[midnight], last)
+            stop = bar + 1 if self._every_bar else min(wake_bar, midnights[midnight], last)
             bar = engine.next_event(feed, bar + 1, stop)
             self._visit(bar)
             if bar >= midnights[midnight]:
                 midnight += 1
                 self._mark_equity()
-            wake_row = self._wake_row()
-            if rows.bar_of(wake_row) == bar:
+            wake_bar = rows.bar_of(self._wake_row())
+            if wake_bar == bar:
                 self._decide()
-                wake_row = self._wake_row()
+                wake_bar = rows.bar_of(self._wake_row())
         self._pass_rows(last + 1)
         return self._result()
 

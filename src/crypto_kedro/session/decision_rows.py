@@ -33,6 +33,8 @@ class DecisionRows:
     __slots__ = (
         "_columns",
         "_first_of_bar",
+        "_first_open_ms",
+        "_interval_ms",
         "_kelly",
         "_next_against",
         "_next_passed",
@@ -49,6 +51,7 @@ class DecisionRows:
         schedule: RuleSchedule,
         settings: TradingSettings,
     ) -> None:
+        self._first_open_ms, self._interval_ms = int(feed.bars.open_time[0]), feed.interval_ms
         self.close_ms: IntArray = _moments(facts)
         self.bar: IntArray = _bars_of(self.close_ms, feed)
         self._first_of_bar: RowArray = np.searchsorted(self.bar, np.arange(len(feed) + 1)).astype(np.int32)
@@ -98,7 +101,8 @@ class DecisionRows:
 
     def first_at(self, moment_ms: int) -> int:
         """Return the first row decided at or after a moment, Unix milliseconds UTC."""
-        return int(np.searchsorted(self.close_ms, moment_ms))
+        bars_closed = -((self._first_open_ms - moment_ms) // self._interval_ms)
+        return self._first_of_bar.item(min(max(bars_closed - 1, 0), self._first_of_bar.size - 1))
 
     def next_passed(self, row: int) -> int:
         """Return the first row from ``row`` on at which all gates on the bar pass."""

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterator
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -84,9 +85,7 @@ class GateReport(Struct, frozen=True):
     @classmethod
     def judge(cls, values: tuple[float, ...], thresholds: tuple[float, ...]) -> "GateReport":
         """Compare every value with its threshold; both in the order of `ALL_GATES`."""
-        passed = [
-            compares(value, limit) for compares, value, limit in zip(_COMPARISONS, values, thresholds, strict=True)
-        ]
+        passed = starmap(operator.call, zip(_COMPARISONS, values, thresholds, strict=True))
         return cls(values, thresholds, tuple(passed))
 
     @property

@@ -13,6 +13,7 @@ from crypto_kedro.trading.protection import Barriers
 from crypto_kedro.trading.rules import MarketRules
 from crypto_kedro.trading.settings import LEVERAGE_LIMIT, SizingRule
 
+_LEVERAGE_LIMIT = float(LEVERAGE_LIMIT.decimal)
 _CAPS = ("risk", "leverage", "kelly", "margin_floor", "available", "exchange_maximum")
 _BISECTIONS = 60
 MIN_OUTCOMES = 30
@@ -61,7 +62,7 @@ def kelly_leverage(outcomes: Sequence[float], min_outcomes: int = MIN_OUTCOMES) 
     if returns.size < min_outcomes or np.mean(returns) <= 0:
         return 0.0
     worst = float(np.min(returns))
-    low, high = 0.0, float(LEVERAGE_LIMIT.decimal)
+    low, high = 0.0, _LEVERAGE_LIMIT
     if worst < 0:
         high = min(high, (1.0 - 1e-9) / -worst)
     if np.mean(returns / (1.0 + high * returns)) >= 0:
@@ -125,4 +126,4 @@ def _kelly_ppm(rule: SizingRule, kelly: float) -> int:
     share = rule.kelly_multiplier * kelly
     if not share > 0:
         return 0
-    return int(min(share, float(LEVERAGE_LIMIT.decimal)) * PPM)
+    return int(min(share, _LEVERAGE_LIMIT) * PPM)

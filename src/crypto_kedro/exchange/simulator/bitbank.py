@@ -164,7 +164,8 @@ class SimulatedBitbank:
         barred = self.conditions.against_cancels()
         if barred is not None:
             raise ApiError(barred)
-        self._meet_book()
+        if order_id in self._open:
+            self._meet_book()
         answer = self._engine.cancel(order_id)
         if isinstance(answer, Refusal):
             raise ApiError(answer.code)

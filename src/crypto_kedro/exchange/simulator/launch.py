@@ -1,12 +1,11 @@
 """From a running exchange to a process that serves it."""
 
-import asyncio
 from collections.abc import Callable
 
 from crypto_kedro.exchange.simulator.application import build_application
 from crypto_kedro.exchange.simulator.control import PREFIX, build_control
 from crypto_kedro.exchange.simulator.running import RunningExchange
-from crypto_kedro.exchange.simulator.server import LOOPBACK, loopback_socket, serve
+from crypto_kedro.exchange.simulator.server import LOOPBACK, loopback_socket, run
 from crypto_kedro.market.moments import utc_text
 
 
@@ -30,6 +29,6 @@ def launch(running: RunningExchange, port: int, control_port: int | None, say: C
         applications.append((build_control(running), switchboard))
         say(f"switchboard at http://{LOOPBACK}:{switchboard.getsockname()[1]}{PREFIX}")
     try:
-        asyncio.run(serve(running, applications))
+        run(running, applications)
     finally:
         running.close()

@@ -62,3 +62,9 @@ async def serve(running: RunningExchange, applications: Sequence[tuple[ASGIApp, 
         ]
         await asyncio.wait(serving)
         time_passes.cancel()
+
+
+def run(running: RunningExchange, applications: Sequence[tuple[ASGIApp, socket.socket]]) -> None:
+    """Serve as `serve` does, on a loop of its own; uvloop where it is installed."""
+    with asyncio.Runner(loop_factory=uvicorn.Config(applications[0][0]).get_loop_factory()) as runner:
+        runner.run(serve(running, applications))

@@ -305,3 +305,27 @@ def test_sleeping_orders_may_be_left_out_of_the_active_ones(serve: Callable[...,
     client = serve(script(), settings_with(list_inactive=False)).client
     client.order("sell", "stop", "0.1", trigger_price="14900000")
     assert client.get("/user/spot/active_orders").data == {"orders": []}
+
+
+def test_an_order_cannot_be_looked_up_three_months_after_its_end(quiet: Served) -> None:
+    client = quiet.client
+    ended = client.order("buy", "limit", price="14000000").data["order_id"]
+    client.cancel(ended)
+    quiet.pass_seconds(90 * 86_400 - 60)
+    assert client.look_up(ended)["status"] == "CANCELED_UNFILLED"
+    quiet.pass_seconds(60)
+    query = f"/user/spot/order?pair=btc_jpy&order_id={ended}"
+    assert client.get(query).code == 50009
+    assert client.cancel(ended).code == 50009
+    assert client.post("/user/spot/orders_info", {"pair": "btc_jpy", "order_ids": [ended]}).data == {"orders": []}
+
+
+def test_only_so_many_ended_orders_are_kept(serve: Callable[..., Served]) -> None:
+    simulator = serve(script(), settings_with(kept_orders=2))
+    client = simulator.client
+    ids = [client.order("buy", "limit", price="14000000").data["order_id"] for _ in range(3)]
+    for order_id in ids:
+        client.cancel(order_id)
+    simulator.pass_seconds(60)
+    assert client.get(f"/user/spot/order?pair=btc_jpy&order_id={ids[0]}").code == 50009
+    assert [client.look_up(order_id)["status"] for order_id in ids[1:]] == ["CANCELED_UNFILLED"] * 2

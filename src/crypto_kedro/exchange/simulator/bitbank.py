@@ -1,6 +1,7 @@
 """The simulated exchange without its wire: a market, one account, and time that is told to it."""
 
 import heapq
+from collections import deque
 
 from msgspec.structs import replace
 
@@ -30,7 +31,16 @@ from crypto_kedro.trading.quotes import TradePrint
 from crypto_kedro.trading.rules import MarketRules
 
 ORDER_LIFE_MS = 180 * DAY_MS
+_REMEMBERED_MS = 90 * DAY_MS
 _NEVER = 1 << 62
+
+
+class ForgetfulEngine(MatchingEngine):
+    """A matching engine that need not keep every order for ever."""
+
+    def forget(self, order_id: int) -> None:
+        """Drop an order that has ended."""
+        del self._desk.orders[order_id]
 
 
 class SimulatedBitbank:
@@ -59,7 +69,7 @@ class SimulatedBitbank:
         self.conditions = Conditions()
         self.breaker = CircuitBreaker(settings, source.opening_price, start_ms)
         self.events = EventBus()
-        self._engine = MatchingEngine(
+        self._engine = ForgetfulEngine(
             settings.schedule, settings.engine, cash=settings.cash, btc=settings.btc, start_ms=start_ms
         )
         self._engine.advance_trade(TradePrint(start_ms, source.opening_price, 0, Side.BUY))
@@ -67,6 +77,7 @@ class SimulatedBitbank:
         self._next_trade = next(self._trades, None)
         self._wakes = [start_ms - start_ms % MINUTE_MS + MINUTE_MS]
         self._open: dict[int, Order] = {}
+        self._ended: deque[tuple[int, int]] = deque()
         self._last_order_id = 0
         self._seen_fills = 0
         self._seen_revision = self._engine.revision
@@ -83,7 +94,7 @@ class SimulatedBitbank:
         return self.settings.schedule.at(self.now_ms)
 
     def order(self, order_id: int) -> Order | None:
-        """Return an order by the engine's id, None when there is none."""
+        """Return an order by the engine's id, None when there is none or it ended too long ago."""
         return self._engine.order(order_id)
 
     def account(self) -> AccountState:
@@ -194,6 +205,7 @@ class SimulatedBitbank:
             heapq.heappush(self._wakes, moment + MINUTE_MS)
             self.market.candles.pass_time(moment)
             self._expire_orders()
+            self._forget_orders()
         reopen_ms = self.breaker.reopen_ms
         if reopen_ms is not None and reopen_ms <= moment:
             self.breaker.reopen(self.market.last)
@@ -249,9 +261,15 @@ class SimulatedBitbank:
             self._open[order_id] = order
         else:
             self._open.pop(order_id, None)
+            self._ended.append((self.now_ms, order_id))
         self.market.touch_book()
         self.events.publish(OrderChanged(order, is_new=before is None, is_just_triggered=woke))
         self.events.publish(BookChanged(self.now_ms))
+
+    def _forget_orders(self) -> None:
+        ended = self._ended
+        while ended and (len(ended) > self.settings.kept_orders or ended[0][0] <= self.now_ms - _REMEMBERED_MS):
+            self._engine.forget(ended.popleft()[1])
 
     def _show_taking(self, fill: Fill) -> None:
         self.market.take(fill.side, fill.amount.lots)

@@ -44,6 +44,7 @@ class SimulatorSettings:
         acknowledge_first: whether the answer to a new order shows it before it meets the market.
         list_inactive: whether active_orders lists sleeping orders.
         partial_cancels: whether cancel_orders carries out what it can of a mixed batch, or fails as a whole.
+        kept_orders: ended orders that can still be looked up, to the minute; three months after its end none can.
         spread: distance of the best prices as a fraction of the price.
         touch_amount: amount shown at each best price after a trade.
         price_band: orders priced beyond this multiple or fraction of the last price are refused.
@@ -67,6 +68,7 @@ class SimulatorSettings:
     acknowledge_first: bool = True
     list_inactive: bool = True
     partial_cancels: bool = True
+    kept_orders: int = 10_000
     spread: Rate = _SPREAD
     touch_amount: Btc = _TOUCH_AMOUNT
     price_band: int = 10
@@ -84,8 +86,8 @@ class SimulatorSettings:
             raise ConfigurationError(
                 f"simulator: spread ({self.spread}) and breaker_range ({self.breaker_range}) must lie between 0 and 1"
             )
-        if self.touch_amount.lots < 1 or self.price_band < 2 or self.break_ms < 1:
+        if min(self.touch_amount.lots, self.break_ms, self.kept_orders) < 1 or self.price_band < 2:
             raise ConfigurationError(
-                "simulator: touch_amount and break_ms must be positive and price_band at least 2, got "
-                f"{self.touch_amount}, {self.break_ms} and {self.price_band}"
+                "simulator: touch_amount, break_ms and kept_orders must be positive and price_band at least 2, got "
+                f"{self.touch_amount}, {self.break_ms}, {self.kept_orders} and {self.price_band}"
             )

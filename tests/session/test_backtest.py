@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from replays import BAR_MS, CASH, RULES, START_MS, bars_of, facts_of, random_bars
+from replays import BAR_MS, CASH, START_MS, bars_of, facts_of, random_bars
+from told_trades import ATR, QUIET, plan_with, trade
 
 from crypto_kedro.errors import ConfigurationError, DataError
 from crypto_kedro.exchange.bar_feed import BarFeed
@@ -14,37 +15,8 @@ from crypto_kedro.exchange.settings import EngineSettings
 from crypto_kedro.market.bars import MINUTE_MS, Bars
 from crypto_kedro.session.backtest import run_backtest
 from crypto_kedro.session.frames import result_frames
-from crypto_kedro.session.plan import BacktestPlan
-from crypto_kedro.session.records import BacktestResult
 from crypto_kedro.trading.money import Jpy, Price, Rate
 from crypto_kedro.trading.orders import PositionSide
-from crypto_kedro.trading.rules import RuleSchedule
-from crypto_kedro.trading.settings import BarrierRule, FundingStage, SignalRule, SizingRule, TradingSettings
-
-QUIET = (1_000_000, 1_000_500, 999_500, 1_000_000)
-ATR = 10_000.0
-
-
-def plan_with(max_bars: int = 24, **changes: object) -> BacktestPlan:
-    settings = TradingSettings(
-        barriers=BarrierRule(take_profit_atr=2.0, stop_loss_atr=1.0, max_bars=max_bars, bar_ms=BAR_MS),
-        signal=SignalRule(min_expected_value=-0.1),
-        sizing=SizingRule(risk_fraction=Rate.of("0.5"), kelly_multiplier=1.0),
-        stages=(FundingStage(capital=CASH),),
-    )
-    plan = BacktestPlan(settings=settings, schedule=RuleSchedule.constant(RULES), cash=CASH)
-    return replace(plan, **changes)  # type: ignore[arg-type]
-
-
-def trade(
-    rows: list[tuple[int, int, int, int]], long_at: tuple[int, ...] = (), short_at: tuple[int, ...] = (),
-    plan: BacktestPlan | None = None,
-) -> BacktestResult:  # fmt: skip
-    bars = bars_of(rows)
-    long, short = np.zeros(len(rows)), np.zeros(len(rows))
-    long[list(long_at)] = 0.9
-    short[list(short_at)] = 0.9
-    return run_backtest(BarFeed(bars), facts_of(bars, ATR, long, short), 2.0, plan or plan_with())
 
 
 def test_given_a_long_signal_when_the_stop_is_touched_then_the_trade_loses_its_distance_and_both_fees() -> None:
@@ -90,6 +62,24 @@ def test_given_an_entry_that_gaps_beyond_its_stop_when_it_fills_then_it_is_close
     assert [closed.exit_reason for closed in result.trades] == ["trigger_met"]
     assert result.trades[0].closed_at_ms == START_MS + 2 * BAR_MS
     assert [item.refusal.code for item in result.refused] == [60018]
+
+
+@pytest.mark.parametrize("latency_ms", [1, BAR_MS])
+def test_given_a_limit_target_and_latency_when_leaving_then_the_exit_follows_the_arrival_of_the_targets_cancel(
+    latency_ms: int,
+) -> None:
+    plan = plan_with(max_bars=3, limit_target=True, engine=EngineSettings(latency_ms=latency_ms))
+    result = trade([QUIET] * 12, long_at=(0,), plan=plan)
+    (closed,) = result.trades
+    # Filled at the open of bar 2, seen at its close. The time limit is the close of bar 4; the cancel meets bar 6, and
+    # the exit, sent at its close, bar 8.
+    assert closed.closed_at_ms == START_MS + 8 * BAR_MS
+    assert closed.exit_reason == "time_limit"
+    assert not result.account.open_orders
+    assert not result.refused
+    assert [order.status.value for order in result.orders] == [
+        "FULLY_FILLED", "CANCELED_UNFILLED", "CANCELED_UNFILLED", "FULLY_FILLED",
+    ]  # fmt: skip
 
 
 def test_given_a_flat_market_when_holding_then_equity_of_every_bar_is_cash_less_the_waiting_fee() -> None:

@@ -54,7 +54,7 @@ class DecisionRows:
         self._first_open_ms, self._interval_ms = int(feed.bars.open_time[0]), feed.interval_ms
         self.close_ms: IntArray = _moments(facts)
         self.bar: IntArray = _bars_of(self.close_ms, feed)
-        self._first_of_bar: RowArray = np.searchsorted(self.bar, np.arange(len(feed) + 1)).astype(np.int32)
+        self._first_of_bar = _rows_before(self.bar, len(feed))
         self._columns = facts
         self._kelly = np.broadcast_to(np.asarray(kelly, dtype=np.float64), self.close_ms.shape)
         signal = signal_columns(facts, side_cost_columns(schedule, self.close_ms), settings)
@@ -140,6 +140,13 @@ def _bars_of(close_ms: IntArray, feed: BarFeed) -> IntArray:
         moment = utc_text(int(close_ms[np.flatnonzero(wrong)[0]]))
         raise DataError(f"backtest: no execution bar closes at {moment}, where a decision falls; extend the bars")
     return bar
+
+
+def _rows_before(bar: IntArray, bars: int) -> RowArray:
+    """Return for each execution bar, and the one after the last, how many rows are decided before its close."""
+    before = np.zeros(bars + 1, dtype=np.int32)
+    np.cumsum(np.bincount(bar, minlength=bars), out=before[1:])
+    return before
 
 
 def _next_true(marks: NDArray[np.bool_]) -> RowArray:

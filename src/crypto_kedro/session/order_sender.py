@@ -30,7 +30,16 @@ class OrderSender:
         refused: requests that were not accepted.
     """
 
-    __slots__ = ("_arrives_at_ms", "_cancelling", "_engine", "_latency_ms", "_limit_target", "refused", "sendings")
+    __slots__ = (
+        "_arrives_at_ms",
+        "_cancelling",
+        "_engine",
+        "_exit_waits",
+        "_latency_ms",
+        "_limit_target",
+        "refused",
+        "sendings",
+    )
 
     def __init__(self, engine: MatchingEngine, *, limit_target: bool, latency_ms: int) -> None:
         self._engine = engine
@@ -38,6 +47,7 @@ class OrderSender:
         self._latency_ms = latency_ms
         self._arrives_at_ms = 0
         self._cancelling: set[int] = set()
+        self._exit_waits: str | None = None
         self.sendings: dict[int, Sending] = {}
         self.refused: list[RefusedRequest] = []
 
@@ -48,14 +58,22 @@ class OrderSender:
         self._send(request, Purpose.ENTRY, Reason.SIGNAL.value)
 
     def leave(self, account: AccountState, position: Position, reason: str) -> None:
-        """Send the market order that closes a position, unless one is under way; what holds its amount goes first."""
+        """Send the market order that closes a position, unless one is under way; what holds its amount goes first.
+
+        While the cancel of what holds the amount is under way the exit waits; `protect` sends it once the amount is
+        free.
+        """
         side = position.side
         closing = [order for order in account.open_orders if order.request.closes]
         if any(order.request.type is OrderType.MARKET and order.request.position_side is side for order in closing):
             return
-        for order in closing:
-            if order.request.type is OrderType.LIMIT:
-                self._cancel(order)
+        holding = [order for order in closing if order.request.type is OrderType.LIMIT]
+        for order in holding:
+            self._cancel(order)
+        if holding and self._latency_ms:
+            self._exit_waits = reason
+            return
+        self._exit_waits = None
         request = OrderRequest(
             side=side.closing_side, type=OrderType.MARKET, amount=position.amount, position_side=side
         )
@@ -63,12 +81,13 @@ class OrderSender:
 
     def drop_closing_orders(self, account: AccountState) -> None:
         """Cancel the orders that a closed position left behind."""
+        self._exit_waits = None
         for order in account.open_orders:
             if order.request.closes:
                 self._cancel(order)
 
     def protect(self, account: AccountState, position: Position, protection: Protection, reason: str) -> bool | None:
-        """Let stop and target rest at the exchange; while an exit is under way only the stop.
+        """Let stop and target rest at the exchange; while an exit is under way or waits only the stop.
 
         A trigger that the price already meets is refused; the market order that it would have become is sent.
 
@@ -82,6 +101,9 @@ class OrderSender:
             side=side.closing_side, type=OrderType.STOP_LOSS, trigger_price=protection.stop, position_side=side
         )
         met = self._replace(orders, stop, Purpose.STOP, reason)
+        if self._exit_waits is not None:
+            self.leave(account, position, self._exit_waits)
+            return None
         leaving = any(order.request.type is OrderType.MARKET for order in orders)
         if not met and not leaving and protection.take_profit is not None:
             met = self._replace(orders, self._target(position, protection), Purpose.TARGET, reason)

@@ -78,6 +78,8 @@ def test_the_circuit_breaker_is_put_into_a_mode(switchboard: Switchboard) -> Non
         ("service", {"status": "SLEEPY"}),
         ("service", {"statsu": "BUSY"}),
         ("trade", {"price": "cheap", "amount": "0.1", "side": "sell"}),
+        ("trade", {"price": "0", "amount": "0.1", "side": "sell"}),
+        ("trade", {"price": "14900000", "amount": "-1", "side": "sell"}),
         ("breaker", {}),
         ("advance", {"ms": -1}),
     ],

@@ -1,7 +1,6 @@
 """The simulated exchange without its wire: a market, one account, and time that is told to it."""
 
 import heapq
-from collections import deque
 
 from msgspec.structs import replace
 
@@ -10,23 +9,15 @@ from crypto_kedro.exchange.simulator.circuit_breaker import CircuitBreaker
 from crypto_kedro.exchange.simulator.codes import ApiError, ErrorCode
 from crypto_kedro.exchange.simulator.commands import Break, Cancel, Command, Impose, Place, Trade
 from crypto_kedro.exchange.simulator.conditions import Conditions
-from crypto_kedro.exchange.simulator.events import (
-    AccountChanged,
-    BookChanged,
-    BreakerChanged,
-    EventBus,
-    OrderChanged,
-    OrderFilled,
-    PositionChanged,
-    TradePrinted,
-)
+from crypto_kedro.exchange.simulator.events import BookChanged, BreakerChanged, EventBus, TradePrinted
 from crypto_kedro.exchange.simulator.market_view import MarketView
 from crypto_kedro.exchange.simulator.order_book import BookSnapshot
 from crypto_kedro.exchange.simulator.price_source import PriceSource
 from crypto_kedro.exchange.simulator.settings import SimulatorSettings
+from crypto_kedro.exchange.simulator.watch import EngineWatch
 from crypto_kedro.market.bars import DAY_MS, MINUTE_MS
 from crypto_kedro.trading.account import AccountState
-from crypto_kedro.trading.orders import Fill, Liquidity, Order, OrderRequest, OrderType, PositionSide, Refusal, Side
+from crypto_kedro.trading.orders import Fill, Order, OrderRequest, OrderType, Refusal, Side
 from crypto_kedro.trading.quotes import TradePrint
 from crypto_kedro.trading.rules import MarketRules
 
@@ -73,15 +64,10 @@ class SimulatedBitbank:
             settings.schedule, settings.engine, cash=settings.cash, btc=settings.btc, start_ms=start_ms
         )
         self._engine.advance_trade(TradePrint(start_ms, source.opening_price, 0, Side.BUY))
+        self._watch = EngineWatch(self._engine, self.market, self.events)
         self._trades = source.trades()
         self._next_trade = next(self._trades, None)
         self._wakes = [start_ms - start_ms % MINUTE_MS + MINUTE_MS]
-        self._open: dict[int, Order] = {}
-        self._ended: deque[tuple[int, int]] = deque()
-        self._last_order_id = 0
-        self._seen_fills = 0
-        self._seen_revision = self._engine.revision
-        self._reported = self._engine.account()
 
     @property
     def fills(self) -> list[Fill]:
@@ -103,7 +89,7 @@ class SimulatedBitbank:
 
     def book(self) -> BookSnapshot:
         """Return the book as everybody sees it."""
-        return self.market.book(self.now_ms, tuple(self._open.values()))
+        return self.market.book(self.now_ms, tuple(self._watch.open_orders.values()))
 
     def advance_to(self, now_ms: int) -> None:
         """Let everything happen up to a moment (Unix milliseconds UTC); an earlier moment changes nothing."""
@@ -155,7 +141,7 @@ class SimulatedBitbank:
             raise ApiError(answer.code)
         if self.settings.engine.latency_ms:
             heapq.heappush(self._wakes, self.now_ms + self.settings.engine.latency_ms)
-        self._report_changes()
+        self._watch.look(self.now_ms)
         self._meet_book()
         settled = self._engine.order(answer.order_id)
         return answer if self.settings.acknowledge_first or settled is None else settled
@@ -175,14 +161,14 @@ class SimulatedBitbank:
         barred = self.conditions.against_cancels()
         if barred is not None:
             raise ApiError(barred)
-        if order_id in self._open:
+        if order_id in self._watch.open_orders:
             self._meet_book()
         answer = self._engine.cancel(order_id)
         if isinstance(answer, Refusal):
             raise ApiError(answer.code)
         if self.settings.engine.latency_ms:
             heapq.heappush(self._wakes, self.now_ms + self.settings.engine.latency_ms)
-        self._report_changes()
+        self._watch.look(self.now_ms)
         return answer
 
     def _print(self, trade: TradePrint) -> None:
@@ -197,7 +183,7 @@ class SimulatedBitbank:
         self._engine.advance_trade(trade)
         self.events.publish(TradePrinted(self.market.record(trade), trade))
         self.events.publish(BookChanged(now))
-        self._report_changes()
+        self._watch.look(self.now_ms)
 
     def _wake(self, moment: int) -> None:
         self.now_ms = moment
@@ -223,65 +209,15 @@ class SimulatedBitbank:
         """Let requests that have arrived meet the book; during a break they wait for its end."""
         if self.breaker.is_continuous:
             self._engine.advance_book(self.market.top(self.now_ms))
-            self._report_changes()
+            self._watch.look(self.now_ms)
 
     def _expire_orders(self) -> None:
-        for order_id, order in list(self._open.items()):
+        for order_id, order in list(self._watch.open_orders.items()):
             if order.ordered_at_ms + ORDER_LIFE_MS <= self.now_ms:
                 self._engine.cancel(order_id)
-        self._report_changes()
-
-    def _report_changes(self) -> None:
-        """Tell the listeners what the engine has done since the last report."""
-        if self._engine.revision == self._seen_revision:
-            return
-        self._seen_revision = self._engine.revision
-        self._report_orders()
-        fills = self._engine.fills[self._seen_fills :]
-        self._seen_fills += len(fills)
-        for fill in fills:
-            if fill.liquidity is Liquidity.TAKER:
-                self._show_taking(fill)
-            self.events.publish(OrderFilled(fill))
-        self._report_account()
-
-    def _report_orders(self) -> None:
-        while self._engine.order(self._last_order_id + 1) is not None:
-            self._last_order_id += 1
-            self._report_order(self._last_order_id, None)
-        for order_id, before in list(self._open.items()):
-            self._report_order(order_id, before)
-
-    def _report_order(self, order_id: int, before: Order | None) -> None:
-        order = self._engine.order(order_id)
-        if order is None or order is before:
-            return
-        woke = order.triggered_at_ms is not None and (before is None or before.triggered_at_ms is None)
-        if order.status.is_open:
-            self._open[order_id] = order
-        else:
-            self._open.pop(order_id, None)
-            self._ended.append((self.now_ms, order_id))
-        self.market.touch_book()
-        self.events.publish(OrderChanged(order, is_new=before is None, is_just_triggered=woke))
-        self.events.publish(BookChanged(self.now_ms))
+        self._watch.look(self.now_ms)
 
     def _forget_orders(self) -> None:
-        ended = self._ended
+        ended = self._watch.ended
         while ended and (len(ended) > self.settings.kept_orders or ended[0][0] <= self.now_ms - _REMEMBERED_MS):
             self._engine.forget(ended.popleft()[1])
-
-    def _show_taking(self, fill: Fill) -> None:
-        self.market.take(fill.side, fill.amount.lots)
-        trade = TradePrint(fill.executed_at_ms, fill.price.ticks, fill.amount.lots, fill.side)
-        self.events.publish(TradePrinted(self.market.list_transaction(trade), trade))
-
-    def _report_account(self) -> None:
-        before, after = self._reported, self._engine.account()
-        self._reported = after
-        for side in PositionSide:
-            if after.position(side) != before.position(side):
-                self.events.publish(PositionChanged(side, after))
-        balances = [(state.cash, state.cash_locked, state.btc, state.btc_locked) for state in (before, after)]
-        if balances[0] != balances[1]:
-            self.events.publish(AccountChanged(after))

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.errors import ConfigurationError, CryptoKedroError
 from crypto_kedro.exchange.simulator.answers import Answer
 from crypto_kedro.exchange.simulator.circuit_breaker import BreakerMode
 from crypto_kedro.exchange.simulator.commands import Break, Impose, Trade
@@ -102,7 +102,10 @@ def _advance(running: RunningExchange, asked: Advance) -> None:
 
 
 def _print(running: RunningExchange, asked: Print) -> None:
-    running.carry_out(Trade(Price.of(asked.price), Btc.of(asked.amount), asked.side))
+    price, amount = Price.of(asked.price), Btc.of(asked.amount)
+    if price.ticks < 1 or amount.lots < 1:
+        raise ConfigurationError(f"simulator: nobody trades {amount} BTC at {price} JPY; both must be positive")
+    running.carry_out(Trade(price, amount, asked.side))
 
 
 def _serve(running: RunningExchange, asked: Service) -> None:

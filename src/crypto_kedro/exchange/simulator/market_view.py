@@ -47,16 +47,6 @@ class MarketView:
         self._touch_lots = settings.touch_amount.lots
         self.show_around(self.last, Side.BUY)
 
-    @property
-    def bid(self) -> int:
-        """Best bid of the others in ticks."""
-        return self._bid
-
-    @property
-    def ask(self) -> int:
-        """Best ask of the others in ticks."""
-        return self._ask
-
     def show_around(self, price: int, taker_side: Side) -> None:
         """Put the book around a trade, with full amounts at the touch."""
         self._bid, self._ask = touch_around(price, taker_side, self._spread)

@@ -164,7 +164,6 @@ def book_json(book: BookSnapshot) -> Json:
 
 def candles_json(exchange: SimulatedBitbank, kind: str, start_ms: int, end_ms: int) -> Json | None:
     """Return the candles of a period, None when it has none yet."""
-    exchange.market.candles.pass_time(exchange.now_ms)
     candles = exchange.market.candles.of_type(CANDLE_TYPES[kind], start_ms, end_ms)
     if not candles:
         return None

@@ -1,5 +1,6 @@
-"""The project's own commands: ``kedro run`` with one clear sentence on bad input, and ``kedro doctor``."""
+"""The project's own commands; each of them answers bad input with one clear sentence."""
 
+import json
 from typing import Any
 
 import click
@@ -11,6 +12,8 @@ from kedro.framework.startup import ProjectMetadata
 
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.exchange.simulator.command import bitbank_sim
+
+_RUN_PARAMS = next(option for option in kedro_run.params if option.name == "params")
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, name="crypto-kedro")
@@ -77,3 +80,34 @@ def doctor(metadata: ProjectMetadata, env: str | None) -> None:
     print_findings(findings)
     if any(finding.status == "fail" for finding in findings):
         raise SystemExit(1)
+
+
+@cli.command(params=[_RUN_PARAMS])
+@click.option(
+    "--at",
+    required=True,
+    metavar="MOMENT",
+    help="When the decision was taken: the close of its 15-minute bar. A moment without an offset is UTC; "
+    "between two decisions the earlier one is explained.",
+)
+@click.option("--env", "-e", default=None, help="Use this environment's configuration; default: local.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, on the last line of the output.")
+@click.pass_obj
+def explain(metadata: ProjectMetadata, at: str, env: str | None, params: dict[str, Any], as_json: bool) -> None:
+    """Explain one decision of the evaluation on disk, gate by gate, and what came of it.
+
+    Examples: kedro explain --at 2018-07-24T16:00Z, kedro explain --at 2018-07-25T01:00+09:00 --json
+    """
+    from rich.console import Console
+
+    from crypto_kedro.explain import explain_moment
+    from crypto_kedro.reporting.decision_text import print_explanation
+
+    try:
+        explanation = explain_moment(metadata.project_path, at, env, params)
+    except CryptoKedroError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(explanation.as_dict(), allow_nan=False))
+    else:
+        print_explanation(explanation, Console())

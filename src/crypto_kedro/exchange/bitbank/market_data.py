@@ -99,6 +99,12 @@ class BitbankMarketData:
         with reading("book"):
             return shapes.book(answer)
 
+    async def trades(self) -> tuple[shapes.MarketTrade, ...]:
+        """Return the latest 60 trades of the market, ascending by id."""
+        answer = await self._wire.ask_public(f"{self._settings.pair}/transactions")
+        with reading("trades"):
+            return shapes.trades(answer)
+
     async def clock_offset_ms(self) -> int | None:
         """Return how far our clock is ahead of the exchange's, to about half a second; None if it does not tell."""
         before_ms = self._now_ms()

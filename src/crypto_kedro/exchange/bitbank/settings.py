@@ -21,6 +21,7 @@ class BitbankSettings:
         settle_ms: time after which an accepted order shows in what the exchange reports.
         search_s: how long a lost order is searched for, beyond the moment at which it must show.
         poll_s: pause between two looks of that search.
+        silence_ms: how long the stream is trusted without a message.
         throttle: whether to keep below bitbank's limits of requests a second; off only where there are none.
         lists_sleeping_orders: whether the open orders include sleeping ones; reports differ. When not, a lost
             trigger order that is not found stays unknown.
@@ -40,6 +41,7 @@ class BitbankSettings:
     settle_ms: int = 2_000
     search_s: float = 10.0
     poll_s: float = 1.0
+    silence_ms: int = 10_000
     throttle: bool = True
     lists_sleeping_orders: bool = True
     max_open_orders: int = 30
@@ -51,8 +53,8 @@ class BitbankSettings:
             raise ConfigurationError(f"bitbank: pair is {self.pair!r}; only 'btc_jpy' can be traded")
         if not 0 < self.time_window_ms <= 60_000:
             raise ConfigurationError(f"bitbank: time_window_ms must lie in 1..60000, got {self.time_window_ms}")
-        if min(self.timeout_s, self.poll_s) <= 0 or min(self.settle_ms, self.search_s) < 0:
+        if min(self.timeout_s, self.poll_s) <= 0 or min(self.settle_ms, self.search_s, self.silence_ms) < 0:
             raise ConfigurationError(
-                "bitbank: timeout_s and poll_s must be positive, settle_ms and search_s not negative, got "
-                f"{self.timeout_s}, {self.poll_s}, {self.settle_ms} and {self.search_s}"
+                "bitbank: timeout_s and poll_s must be positive, settle_ms, search_s and silence_ms not negative, got "
+                f"{self.timeout_s}, {self.poll_s}, {self.settle_ms}, {self.search_s} and {self.silence_ms}"
             )

@@ -9,7 +9,7 @@ Source: bitbank REST API.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from crypto_kedro.exchange.port import Balances, MarginPositions, OrderBook, StopTradingError, Ticker
 from crypto_kedro.trading.account import MarginState, MarginStatus, Position
@@ -24,8 +24,17 @@ from crypto_kedro.trading.orders import (
     PositionSide,
     Side,
 )
+from crypto_kedro.trading.quotes import TradePrint
 
 Row = Mapping[str, Any]
+
+
+class MarketTrade(NamedTuple):
+    """A trade between others, and the id that tells it from the rest."""
+
+    trade_id: int
+    trade: TradePrint
+
 
 _NO_BTC = Btc(0)
 _NO_JPY = Jpy(0)
@@ -157,11 +166,26 @@ def ticker(answer: Row) -> Ticker:
 def book(answer: Row) -> OrderBook:
     """Read a whole book."""
     return OrderBook(
-        int(answer["timestamp"]), int(answer["sequenceId"]), _levels(answer["bids"]), _levels(answer["asks"])
+        int(answer["timestamp"]), int(answer["sequenceId"]), levels(answer["bids"]), levels(answer["asks"])
     )
 
 
-def _levels(rows: Sequence[Sequence[str]]) -> tuple[tuple[Price, Btc], ...]:
+def trades(answer: Row) -> tuple[MarketTrade, ...]:
+    """Read trades of the market, ascending by id; ``side`` is the taker's."""
+    read = [
+        MarketTrade(
+            int(row["transaction_id"]),
+            TradePrint(
+                int(row["executed_at"]), Price.of(row["price"]).ticks, Btc.of(row["amount"]).lots, Side(row["side"])
+            ),
+        )
+        for row in answer["transactions"]
+    ]
+    return tuple(sorted(read, key=lambda trade: trade.trade_id))
+
+
+def levels(rows: Sequence[Sequence[str]]) -> tuple[tuple[Price, Btc], ...]:
+    """Read levels of a book."""
     return tuple((Price.of(price), _btc(amount, ROUND_FLOOR)) for price, amount in rows)
 
 

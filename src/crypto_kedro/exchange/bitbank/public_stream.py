@@ -1,0 +1,125 @@
+"""bitbank's public stream over socket.io: the newest ticker, book and trades, while it is heard.
+
+Source: bitbank public stream.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import socketio  # type: ignore[import-untyped]
+
+from crypto_kedro.exchange.bitbank import shapes
+from crypto_kedro.exchange.bitbank.book_merge import BookMerge
+from crypto_kedro.exchange.bitbank.market_data import wall_clock_ms
+from crypto_kedro.exchange.bitbank.settings import BitbankSettings
+from crypto_kedro.exchange.bitbank.shapes import MarketTrade, reading
+from crypto_kedro.exchange.port import OrderBook, RetryLaterError, StopTradingError, Ticker
+
+_log = logging.getLogger(__name__)
+_KEPT_TRADES = 1_000
+_NEVER_MS = -(1 << 62)
+
+
+class PublicStream:
+    """Listens to the ticker, the trades and the book of a pair; reconnects by itself.
+
+    What it tells is as old as the last message, so each value is given out only while its room has been heard within
+    ``silence_ms``; after that, after a disconnection, or when the exchange contradicts itself, it is None.
+
+    Args:
+        settings: pair, address and patience with silence.
+        now_ms: clock, Unix milliseconds UTC.
+    """
+
+    def __init__(self, settings: BitbankSettings, now_ms: Callable[[], int] = wall_clock_ms) -> None:
+        self._settings = settings
+        self._now_ms = now_ms
+        self._rooms: dict[str, Callable[[Mapping[str, Any]], None]] = {
+            f"ticker_{settings.pair}": self._hear_ticker,
+            f"transactions_{settings.pair}": self._hear_trades,
+            f"depth_whole_{settings.pair}": self._hear_whole_book,
+            f"depth_diff_{settings.pair}": self._hear_difference,
+        }
+        self._client = socketio.AsyncClient(handle_sigint=False)
+        self._client.on("connect", self._join)
+        self._client.on("message", self._hear)
+        self._client.on("disconnect", self._forget)
+        self._merge = BookMerge()
+        self._forget()
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            RetryLaterError: the stream cannot be reached.
+        """
+        try:
+            await self._client.connect(
+                self._settings.stream_url, transports=["websocket"], wait_timeout=self._settings.timeout_s
+            )
+        except socketio.exceptions.ConnectionError as error:
+            raise RetryLaterError(f"bitbank stream {self._settings.stream_url}: {error}; ask again later") from error
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._client.disconnect()
+
+    @property
+    def ticker(self) -> Ticker | None:
+        """The newest ticker, None while it is not known."""
+        return self._ticker if self._is_fresh(self._ticker_heard_ms) else None
+
+    @property
+    def book(self) -> OrderBook | None:
+        """The book, None while it is not known."""
+        return self._merge.book if self._is_fresh(self._book_heard_ms) else None
+
+    def trades_after(self, trade_id: int) -> tuple[MarketTrade, ...] | None:
+        """Return the trades after one, ascending by id; None unless all of them have certainly been heard."""
+        if self.ticker is None or not self._trades or self._trades[0].trade_id > trade_id:
+            return None
+        return tuple(trade for trade in self._trades if trade.trade_id > trade_id)
+
+    def _is_fresh(self, heard_ms: int) -> bool:
+        return self._now_ms() - heard_ms <= self._settings.silence_ms
+
+    async def _join(self) -> None:
+        # Rooms do not survive a reconnection.
+        for room in self._rooms:
+            await self._client.emit("join-room", room)
+
+    def _forget(self, *_: object) -> None:
+        self._ticker: Ticker | None = None
+        self._ticker_heard_ms = self._book_heard_ms = _NEVER_MS
+        self._trades: deque[MarketTrade] = deque(maxlen=_KEPT_TRADES)
+        self._merge.start_anew()
+
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        try:
+            with reading("stream"):
+                room, data = message["room_name"], message["message"]["data"]
+                if room in self._rooms:
+                    self._rooms[room](data)
+        except StopTradingError as error:
+            # A riddle on the stream is no reason to stop trading: the answers of REST are read instead.
+            _log.warning("%s", error)
+            self._forget()
+
+    def _hear_ticker(self, data: Mapping[str, Any]) -> None:
+        ticker = shapes.ticker(data)
+        if self._ticker is None or ticker.at_ms >= self._ticker.at_ms:
+            self._ticker, self._ticker_heard_ms = ticker, self._now_ms()
+
+    def _hear_trades(self, data: Mapping[str, Any]) -> None:
+        newest = self._trades[-1].trade_id if self._trades else -1
+        self._trades.extend(trade for trade in shapes.trades(data) if trade.trade_id > newest)
+
+    def _hear_whole_book(self, data: Mapping[str, Any]) -> None:
+        self._merge.take_whole(data)
+        self._book_heard_ms = self._now_ms()
+
+    def _hear_difference(self, data: Mapping[str, Any]) -> None:
+        self._merge.take_difference(data)
+        self._book_heard_ms = self._now_ms()

@@ -3,22 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 import pytest
-from venues import CASH, SCHEDULE, START_PRICE, Venue, bitbank_venue, engine_venue
+from venues import CASH, QUIET, SCHEDULE, START_PRICE, Venue, ask, bitbank_venue, engine_venue, opened, placed
 
-from crypto_kedro.exchange.port import NotPlaced, Placed, RefusedError
+from crypto_kedro.exchange.port import NotPlaced, RefusedError
 from crypto_kedro.market.bars import MINUTE_MS
 from crypto_kedro.trading.account import MarginState
 from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.observation import ExchangeStatus
-from crypto_kedro.trading.orders import Liquidity, Order, OrderRequest, OrderStatus, OrderType, PositionSide, Side
+from crypto_kedro.trading.orders import Liquidity, OrderRequest, OrderStatus
 
 Story = Callable[[Venue], Awaitable[None]]
 Opening = Callable[[Sequence[int]], AbstractAsyncContextManager[Venue]]
 
-QUIET = [START_PRICE] * 10
 AMOUNT = Btc.of("0.1")
 NONE = Btc(0)
 
@@ -39,33 +37,6 @@ def play(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 
 Play = Callable[..., None]
-
-
-def ask(words: str, price: int | None = None, trigger: int | None = None, **more: Any) -> OrderRequest:
-    """Build a request from words such as ``"buy long 0.1 limit"``; the amount ``all`` is the whole position."""
-    side, market, amount, kind = words.split()
-    return OrderRequest(
-        side=Side(side),
-        type={kind.value: kind for kind in OrderType}[kind],
-        amount=None if amount == "all" else Btc.of(amount),
-        price=None if price is None else Price(price),
-        trigger_price=None if trigger is None else Price(trigger),
-        position_side={"long": PositionSide.LONG, "short": PositionSide.SHORT, "spot": None}[market],
-        **more,
-    )
-
-
-async def placed(venue: Venue, request: OrderRequest) -> Order:
-    """Place an order that is accepted."""
-    placement = await venue.exchange.place(request)
-    assert isinstance(placement, Placed), placement
-    return placement.order
-
-
-async def opened(venue: Venue, words: str = "buy long 0.1 market") -> None:
-    """Open a position and wait for its fill."""
-    await placed(venue, ask(words))
-    await venue.minute()
 
 
 def test_given_a_market_when_its_rules_are_read_then_they_are_those_in_force(play: Play) -> None:

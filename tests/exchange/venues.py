@@ -3,29 +3,32 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import uvicorn
+from starlette.middleware import Middleware
 
 from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
 from crypto_kedro.exchange.in_process import InProcessExchange, RecordedMarket
 from crypto_kedro.exchange.matching import MatchingEngine
-from crypto_kedro.exchange.port import Exchange
+from crypto_kedro.exchange.port import Exchange, Placed
 from crypto_kedro.exchange.settings import EngineSettings
 from crypto_kedro.exchange.simulator.application import build_application
 from crypto_kedro.exchange.simulator.price_source import CandleSource
 from crypto_kedro.exchange.simulator.running import RunningExchange
+from crypto_kedro.exchange.simulator.server import loopback_socket, server
 from crypto_kedro.exchange.simulator.settings import ApiKey, SimulatorSettings
 from crypto_kedro.market.bars import MINUTE_MS, Bars
 from crypto_kedro.trading.bitbank_rules import bitbank_btc_jpy_schedule
 from crypto_kedro.trading.money import Btc, Jpy, Price
+from crypto_kedro.trading.orders import Order, OrderRequest, OrderType, PositionSide, Side
 
 START_MS = 1_790_000_040_000
 START_PRICE = 5_000_000
 CASH = Jpy.of(1_000_000)
 SCHEDULE = bitbank_btc_jpy_schedule()
+QUIET = [START_PRICE] * 10
 _HISTORY = 5
 
 
@@ -110,20 +113,18 @@ async def engine_venue(closes: Sequence[int]) -> AsyncIterator[Venue]:
 
 
 @asynccontextmanager
-async def bitbank_venue(closes: Sequence[int]) -> AsyncIterator[Venue]:
-    """Serve the simulator on a free port and connect to it."""
+async def bitbank_venue(closes: Sequence[int], middleware: Sequence[Middleware] = ()) -> AsyncIterator[Venue]:
+    """Serve the simulator on a free port and connect to it; middleware may lose what passes between them."""
     settings = SimulatorSettings(
         keys=(ApiKey("key", "secret"),), cash=CASH, queries_per_second=None, updates_per_second=None
     )
     clock = HandClock()
     source = CandleSource(minutes(closes), "contract", START_MS)
     running = RunningExchange(source, settings, speed=1, wall_ms=clock)
-    config = uvicorn.Config(build_application(running), port=0, log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0)
-    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    listener = loopback_socket(0)
+    web = server(build_application(running, middleware))
+    serving = asyncio.create_task(web.serve([listener]))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     connector = BitbankExchange(
         BitbankSettings(public_url=url, private_url=url, throttle=False),
@@ -136,5 +137,32 @@ async def bitbank_venue(closes: Sequence[int]) -> AsyncIterator[Venue]:
         async with connector:
             yield BitbankVenue(clock, connector)
     finally:
-        server.should_exit = True
+        web.should_exit = True
         await serving
+
+
+def ask(words: str, price: int | None = None, trigger: int | None = None, **more: Any) -> OrderRequest:
+    """Build a request from words such as ``"buy long 0.1 limit"``; the amount ``all`` is the whole position."""
+    side, market, amount, kind = words.split()
+    return OrderRequest(
+        side=Side(side),
+        type={kind.value: kind for kind in OrderType}[kind],
+        amount=None if amount == "all" else Btc.of(amount),
+        price=None if price is None else Price(price),
+        trigger_price=None if trigger is None else Price(trigger),
+        position_side={"long": PositionSide.LONG, "short": PositionSide.SHORT, "spot": None}[market],
+        **more,
+    )
+
+
+async def placed(venue: Venue, request: OrderRequest) -> Order:
+    """Place an order that is accepted."""
+    placement = await venue.exchange.place(request)
+    assert isinstance(placement, Placed), placement
+    return placement.order
+
+
+async def opened(venue: Venue, words: str = "buy long 0.1 market") -> None:
+    """Open a position and wait for its fill."""
+    await placed(venue, ask(words))
+    await venue.minute()

@@ -3,11 +3,13 @@
 Source: bitbank public stream.
 """
 
+import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import aiohttp
 import socketio  # type: ignore[import-untyped]
 
 from crypto_kedro.exchange.bitbank import shapes
@@ -19,6 +21,7 @@ from crypto_kedro.exchange.port import OrderBook, RetryLaterError, StopTradingEr
 
 _log = logging.getLogger(__name__)
 _KEPT_TRADES = 1_000
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _NEVER_MS = -(1 << 62)
 
 
@@ -31,40 +34,83 @@ class PublicStream:
     Args:
         settings: pair, address and patience with silence.
         now_ms: clock, Unix milliseconds UTC.
+        sleep: waits for a number of seconds.
     """
 
-    def __init__(self, settings: BitbankSettings, now_ms: Callable[[], int] = wall_clock_ms) -> None:
+    def __init__(
+        self,
+        settings: BitbankSettings,
+        now_ms: Callable[[], int] = wall_clock_ms,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._settings = settings
         self._now_ms = now_ms
+        self._sleep = sleep
         self._rooms: dict[str, Callable[[Mapping[str, Any]], None]] = {
             f"ticker_{settings.pair}": self._hear_ticker,
             f"transactions_{settings.pair}": self._hear_trades,
             f"depth_whole_{settings.pair}": self._hear_whole_book,
             f"depth_diff_{settings.pair}": self._hear_difference,
         }
-        self._client = socketio.AsyncClient(handle_sigint=False)
-        self._client.on("connect", self._join)
-        self._client.on("message", self._hear)
-        self._client.on("disconnect", self._forget)
+        self._client: socketio.AsyncClient | None = None
+        self._http: aiohttp.ClientSession | None = None
         self._merge = BookMerge()
+        self._lost = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
         self._forget()
 
     async def open(self) -> None:
-        """Connect.
+        """Connect, and from then on again whenever the connection is lost.
 
         Raises:
             RetryLaterError: the stream cannot be reached.
         """
+        self._http = aiohttp.ClientSession()
         try:
-            await self._client.connect(
+            await self._connect()
+        except RetryLaterError:
+            await self._http.close()
+            raise
+        self._keeper = asyncio.create_task(self._keep_connected())
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        if self._client is not None:
+            await self._client.disconnect()
+        if self._http is not None:
+            await self._http.close()
+
+    async def _connect(self) -> None:
+        # A client that has lost its connection cannot be told to connect until it has tidied up; a new one can.
+        client = socketio.AsyncClient(reconnection=False, handle_sigint=False, http_session=self._http)
+        client.on("connect", self._join)
+        client.on("message", self._hear)
+        client.on("disconnect", self._lose)
+        self._client = client
+        self._lost.clear()
+        try:
+            await client.connect(
                 self._settings.stream_url, transports=["websocket"], wait_timeout=self._settings.timeout_s
             )
         except socketio.exceptions.ConnectionError as error:
             raise RetryLaterError(f"bitbank stream {self._settings.stream_url}: {error}; ask again later") from error
 
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._client.disconnect()
+    async def _keep_connected(self) -> None:
+        # socketio's own reconnection gives up when the server says good-bye.
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            await self._lost.wait()
+            await self._sleep(pause_s)
+            try:
+                await self._connect()
+            except RetryLaterError as error:
+                _log.warning("%s", error)
+                self._lost.set()
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            else:
+                pause_s = _FIRST_PAUSE_S
 
     @property
     def ticker(self) -> Ticker | None:
@@ -87,10 +133,15 @@ class PublicStream:
 
     async def _join(self) -> None:
         # Rooms do not survive a reconnection.
+        assert self._client is not None
         for room in self._rooms:
             await self._client.emit("join-room", room)
 
-    def _forget(self, *_: object) -> None:
+    def _lose(self, _: str) -> None:
+        self._forget()
+        self._lost.set()
+
+    def _forget(self) -> None:
         self._ticker: Ticker | None = None
         self._ticker_heard_ms = self._book_heard_ms = _NEVER_MS
         self._trades: deque[MarketTrade] = deque(maxlen=_KEPT_TRADES)

@@ -1,13 +1,14 @@
 """``kedro doctor``: is this machine, configuration and data fit for a run, and if not, what is the remedy?"""
 
+import asyncio
 import platform
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
@@ -18,7 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.exchange.bitbank import BitbankSettings, Credentials
+from crypto_kedro.exchange_examination import examine_exchange
 from crypto_kedro.features import FeatureManager, load_feature_set
+from crypto_kedro.finding import Finding, Status
 from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.parameters import Parameters, validate_parameters
 from crypto_kedro.serving.bundle import load_bundle
@@ -27,30 +31,13 @@ from crypto_kedro.tracking.provenance import code_version
 if TYPE_CHECKING:
     from crypto_kedro.tracking.run import TrackingTarget
 
-Status = Literal["ok", "warn", "fail"]
 _COLOURS: dict[Status, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
+_EXCHANGE_PATIENCE_S = 3.0
 _NEEDED_BYTES = 2 * 1024**3
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
-
-    Args:
-        subject: what was examined.
-        status: ok, warn (a run is possible) or fail (it is not).
-        detail: what was seen.
-        remedy: what to do about it; empty when nothing is to be done.
-    """
-
-    subject: str
-    status: Status
-    detail: str
-    remedy: str = ""
-
-
 def examine(project_path: Path, env: str | None = None) -> list[Finding]:
-    """Examine environment, configuration, feature set, data, MLflow and models, in this order.
+    """Examine environment, configuration, feature set, data, models, MLflow and the exchange, in this order.
 
     Nothing is created or changed. A broken configuration ends the examination, since the rest depends on it.
     """
@@ -72,6 +59,7 @@ def examine(project_path: Path, env: str | None = None) -> list[Finding]:
             _registered_model,
         )
         findings.extend(_guarded(check, context, parameters) for check in checks)
+        findings.extend(_exchange(context))
     return findings
 
 
@@ -96,6 +84,18 @@ def _guarded(
         return Finding(
             check.__name__.strip("_").replace("_", " "), "fail", str(error), "run the pipeline that makes it again"
         )
+
+
+def _exchange(context: KedroContext) -> list[Finding]:
+    try:
+        configured = context.config_loader["credentials"].get("bitbank")
+    except MissingConfigException:
+        configured = None
+    try:
+        credentials = Credentials.find(configured)
+    except CryptoKedroError as error:
+        return [Finding("bitbank key", "fail", str(error), "set both, or none")]
+    return asyncio.run(examine_exchange(BitbankSettings(timeout_s=_EXCHANGE_PATIENCE_S), credentials))
 
 
 def _python() -> Finding:

@@ -113,32 +113,35 @@ async def engine_venue(closes: Sequence[int]) -> AsyncIterator[Venue]:
 
 
 @asynccontextmanager
-async def bitbank_venue(closes: Sequence[int], middleware: Sequence[Middleware] = ()) -> AsyncIterator[Venue]:
-    """Serve the simulator on a free port and connect to it; middleware may lose what passes between them."""
+async def simulator(
+    closes: Sequence[int], clock: HandClock, middleware: Sequence[Middleware] = (), cash: Jpy = CASH
+) -> AsyncIterator[str]:
+    """Serve the simulator on a free port and tell its address; middleware may lose what passes by."""
     settings = SimulatorSettings(
-        keys=(ApiKey("key", "secret"),), cash=CASH, queries_per_second=None, updates_per_second=None
+        keys=(ApiKey("key", "secret"),), cash=cash, queries_per_second=None, updates_per_second=None
     )
-    clock = HandClock()
     source = CandleSource(minutes(closes), "contract", START_MS)
     running = RunningExchange(source, settings, speed=1, wall_ms=clock)
     listener = loopback_socket(0)
     web = server(build_application(running, middleware))
     serving = asyncio.create_task(web.serve([listener]))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-    connector = BitbankExchange(
-        BitbankSettings(public_url=url, private_url=url, throttle=False),
-        Credentials("key", "secret"),
-        now_ms=clock,
-        sleep=clock.sleep,
-    )
-    connector._wire.timeout_on_exit = 0  # ccxt's pause for TLS connections to end
     try:
-        async with connector:
-            yield BitbankVenue(clock, connector)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         web.should_exit = True
         await serving
+
+
+@asynccontextmanager
+async def bitbank_venue(closes: Sequence[int], middleware: Sequence[Middleware] = ()) -> AsyncIterator[Venue]:
+    """Connect to the simulator over loopback."""
+    clock = HandClock()
+    async with simulator(closes, clock, middleware) as url:
+        settings = BitbankSettings(public_url=url, private_url=url, throttle=False)
+        credentials = Credentials("key", "secret")
+        async with BitbankExchange(settings, credentials, now_ms=clock, sleep=clock.sleep) as connector:
+            connector._wire.timeout_on_exit = 0  # ccxt's pause for TLS connections to end
+            yield BitbankVenue(clock, connector)
 
 
 def ask(words: str, price: int | None = None, trigger: int | None = None, **more: Any) -> OrderRequest:

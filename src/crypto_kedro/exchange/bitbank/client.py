@@ -8,7 +8,7 @@ Source: bitbank REST API, "Authorization" and "Rate limit".
 
 import logging
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
+from email.utils import mktime_tz, parsedate_tz
 from types import MappingProxyType
 from typing import Any
 
@@ -142,13 +142,14 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
             answer = await self.request(path, [api], method, params, {"cost": cost})
         except ccxt.BaseError as error:
             raise RetryLaterError(
-                f"bitbank {method} {path}: no answer ({error}); check the network and ask again after a pause",
+                f"bitbank {method} {path}: no answer ({type(error.__cause__ or error).__name__}); "
+                "check the network and ask again after a pause",
                 outcome_known=isinstance(error.__cause__, aiohttp.ClientConnectorError),
             ) from error
         data: Answer = answer["data"]
         return data
 
     def server_time_ms(self) -> int | None:
-        """Return the ``Date`` of the latest answer in Unix milliseconds UTC, whole seconds; None without one."""
-        date = (self.last_response_headers or {}).get("Date")
-        return None if date is None else int(parsedate_to_datetime(date).timestamp() * 1000)
+        """Return the ``Date`` of the latest answer, Unix milliseconds UTC of a whole second; None if it has none."""
+        date = parsedate_tz((self.last_response_headers or {}).get("Date", ""))
+        return None if date is None else int(mktime_tz(date) * 1000)

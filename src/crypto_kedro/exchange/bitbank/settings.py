@@ -15,7 +15,7 @@ class BitbankSettings:
     Args:
         pair: market in bitbank's spelling.
         public_url, private_url: REST addresses, without a slash at the end; `private_url` without ``/v1``.
-        stream_url: address of the public stream.
+        stream_url, private_stream_url: addresses of the streams.
         timeout_s: patience with one request.
         time_window_ms: how long after its signing a request may arrive; the exchange refuses it later.
         settle_ms: time after which an accepted order shows in what the exchange reports.
@@ -36,6 +36,7 @@ class BitbankSettings:
     public_url: str = "https://public.bitbank.cc"
     private_url: str = "https://api.bitbank.cc"
     stream_url: str = "https://stream.bitbank.cc"
+    private_stream_url: str = "https://ps.pndsn.com"
     timeout_s: float = 10.0
     time_window_ms: int = 5_000
     settle_ms: int = 2_000

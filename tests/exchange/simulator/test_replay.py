@@ -17,8 +17,19 @@ from test_market import bars
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.exchange.settings import EngineSettings
 from crypto_kedro.exchange.simulator.bitbank import SimulatedBitbank
+from crypto_kedro.exchange.simulator.circuit_breaker import BreakerMode
 from crypto_kedro.exchange.simulator.codes import ApiError
-from crypto_kedro.exchange.simulator.commands import Cancel, Command, Place, decode_command, encode_command
+from crypto_kedro.exchange.simulator.commands import (
+    Break,
+    Cancel,
+    Command,
+    Impose,
+    Place,
+    Trade,
+    decode_command,
+    encode_command,
+)
+from crypto_kedro.exchange.simulator.conditions import Conditions, MarketStatus, StopFlag
 from crypto_kedro.exchange.simulator.price_source import CandleSource
 from crypto_kedro.exchange.simulator.running import RunningExchange
 from crypto_kedro.trading.money import Btc, Price
@@ -45,7 +56,22 @@ def requests() -> st.SearchStrategy[OrderRequest]:
     return st.builds(build, kinds, st.sampled_from(Side), sides, st.integers(1, 500), prices)
 
 
-commands = st.one_of(requests().map(Place), st.integers(1, 12).map(Cancel))
+trades = st.builds(
+    Trade,
+    st.integers(PRICE - 4_000_000, PRICE + 4_000_000).map(Price),
+    st.integers(1, 500).map(Btc),
+    st.sampled_from(Side),
+)
+conditions = st.builds(
+    Conditions,
+    status=st.sampled_from(MarketStatus),
+    min_amount=st.none() | st.integers(1, 20).map(Btc),
+    stopped=st.frozensets(st.sampled_from(StopFlag), max_size=2),
+    maintenance_until_ms=st.none() | st.integers(START_MS, START_MS + 600_000),
+)
+breaks = st.builds(Break, st.sampled_from(BreakerMode), st.none() | st.integers(1, 300_000))
+orders = st.one_of(requests().map(Place), st.integers(1, 12).map(Cancel))
+commands = st.one_of(orders, orders, orders, trades, conditions.map(Impose), breaks)
 schedules = st.lists(st.tuples(st.integers(0, 120_000), commands), max_size=25)
 
 

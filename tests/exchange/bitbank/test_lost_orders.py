@@ -194,6 +194,17 @@ def test_given_an_order_that_differs_in_one_thing_when_searching_then_it_is_not_
     assert isinstance(run(bitbank.place(LIMIT)), NotPlaced)
 
 
+@pytest.mark.parametrize("ordered_at", [NOW_MS - 1_000, NOW_MS + 6_000])
+def test_given_an_order_accepted_at_the_edge_of_the_possible_time_when_searching_then_it_is_found(
+    bitbank: BitbankExchange, server: WireServer, run: Run, ordered_at: int
+) -> None:
+    server.on(NEW, CUT)
+    server.on(OPEN, data(orders=[order_row(ordered_at=ordered_at)]))
+    server.on(FILLS, data(trades=[]))
+
+    assert isinstance(run(bitbank.place(LIMIT)), Placed)
+
+
 def test_given_a_circuit_break_that_dropped_post_only_when_searching_then_the_order_is_still_recognised(
     bitbank: BitbankExchange, server: WireServer, run: Run
 ) -> None:

@@ -6,7 +6,7 @@ future. Hence an order that exists was accepted no sooner than a second before i
 window after it, and once that has passed without a trace, it never will.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
@@ -74,7 +74,7 @@ class LostOrderSearch:
             StopTradingError, BadCredentialsError: the account cannot be read.
         """
         must_show_ms = attempt.sent_before_ms + self._latest_acceptance_ms + self._settings.settle_ms
-        give_up_ms = self._now_ms() + max(0, must_show_ms - self._now_ms()) + int(self._settings.search_s * 1000)
+        give_up_ms = max(must_show_ms, self._now_ms()) + int(self._settings.search_s * 1000)
         while True:
             looked_at_ms = self._now_ms()
             try:
@@ -111,13 +111,11 @@ class LostOrderSearch:
             found[order_id] = await self._reader.order(order_id)
         return [
             order
-            for order in _others_left_out(found.values(), attempt)
-            if earliest <= order.ordered_at_ms <= latest and _same(order.request, attempt.request)
+            for order_id, order in found.items()
+            if order_id not in attempt.other_order_ids
+            and earliest <= order.ordered_at_ms <= latest
+            and _same(order.request, attempt.request)
         ]
-
-
-def _others_left_out(orders: Iterable[Order], attempt: Attempt) -> Iterable[Order]:
-    return (order for order in orders if order.order_id not in attempt.other_order_ids)
 
 
 def _same(found: OrderRequest, sent: OrderRequest) -> bool:

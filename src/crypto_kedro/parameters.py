@@ -112,6 +112,8 @@ class EvaluationParameters(ParameterGroup):
     capital_jpy: int = Field(ge=1)
     cost_scales: tuple[Annotated[float, Field(ge=0.0, le=10.0)], ...]
     matching: MatchingParameters
+    candidate_thresholds: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...]
+    overfitting_blocks: int = Field(ge=2, le=20, multiple_of=2)
     random_traders: int = Field(ge=20, le=10_000)
     confidence_level: float = Field(gt=0.5, lt=1.0)
     bootstrap_replications: int = Field(ge=100, le=100_000)
@@ -123,12 +125,22 @@ class GateParameters(ParameterGroup):
     """Thresholds of the gates between challenger and champion; see `crypto_kedro.learning.gates.GateLimits`."""
 
     allow_synthetic: bool
+    max_halt_share: Fraction
+    max_inference_difference: Fraction
     min_trades: int = Field(ge=1)
+    min_days: int = Field(ge=1)
     min_folds_better_than_prior: Fraction
     min_net_profit: float
+    min_stressed_net_profit: float
+    min_deflated_sharpe: Fraction
+    max_overfitting: Fraction
     random_percentile: float = Field(ge=0.0, lt=100.0)
     max_drawdown: Fraction
+    min_windows_profitable: Fraction
+    min_regimes_profitable: Fraction
+    max_largest_trade_share: Fraction
     max_calibration_error: Fraction
+    max_overconfidence: float
     min_final_net_profit: float
 
 

@@ -2,12 +2,14 @@
 
 from functools import cache
 
+import numpy as np
 import pandas as pd
 from known_predictions import BAR_MS, minute_walk, predict, signals_of
 
 from crypto_kedro.evaluation.conditions import Conditions
 from crypto_kedro.evaluation.out_of_sample import Comparison, OutOfSample, trade_out_of_sample
 from crypto_kedro.evaluation.span import Span, build_span
+from crypto_kedro.evaluation.validation import TrialRecord, ValidationRule
 from crypto_kedro.exchange.settings import EngineSettings
 from crypto_kedro.learning.intervals import Resampling
 from crypto_kedro.learning.labels import BarrierRule, label_bars
@@ -21,7 +23,8 @@ from crypto_kedro.trading.settings import TradingSettings
 
 COSTS = CostSchedule((FeeRates(0, -0.0002, 0.0012, 0.0004),), half_spread=0.0001, slippage=0.0001)
 RESAMPLING = Resampling(replications=200, seed=3)
-COMPARISON = Comparison(random_traders=40, cost_scales=(0.0, 1.0, 2.0), resampling=RESAMPLING)
+VALIDATION = ValidationRule(thresholds=(0.55, 0.7), overfitting_blocks=8, resampling=RESAMPLING)
+COMPARISON = Comparison(40, (0.0, 1.0, 1.5, 2.0), VALIDATION, TrialRecord())
 CONDITIONS = Conditions(
     settings=TradingSettings(),
     costs=COSTS,
@@ -58,4 +61,5 @@ def opportunities(knowledge: float) -> Opportunities:
 
 @cache
 def run(knowledge: float) -> OutOfSample:
-    return trade_out_of_sample(span(knowledge), opportunities(knowledge), CONDITIONS, COMPARISON)
+    label = known(knowledge)["label"].to_numpy(dtype=np.int64)
+    return trade_out_of_sample(span(knowledge), opportunities(knowledge), label, CONDITIONS, COMPARISON)

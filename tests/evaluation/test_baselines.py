@@ -49,8 +49,8 @@ def test_given_too_little_cash_for_the_smallest_order_then_buy_and_hold_keeps_it
 
 
 def test_a_trader_that_hears_nothing_keeps_its_capital() -> None:
-    trader = model_trader(span(0.6), opportunities(0.6), CONDITIONS)
-    assert np.all(stay_flat(span(0.6), trader, CONDITIONS) == 10_000.0)
+    trader = model_trader(span(0.75), opportunities(0.75), CONDITIONS)
+    assert np.all(stay_flat(span(0.75), trader, CONDITIONS) == 10_000.0)
 
 
 def test_daily_closes_are_the_last_bars_of_the_utc_days() -> None:
@@ -66,9 +66,9 @@ def test_ties_are_not_beaten() -> None:
 
 
 def test_random_traders_repeat_themselves_with_the_same_seed_only() -> None:
-    trader = model_trader(span(0.6), opportunities(0.6), CONDITIONS)
+    trader = model_trader(span(0.75), opportunities(0.75), CONDITIONS)
     first, again, other = (
-        trade_at_random(span(0.6), trader, CONDITIONS, opportunities(0.6), traders=3, seed=seed) for seed in (1, 1, 2)
+        trade_at_random(span(0.75), trader, CONDITIONS, opportunities(0.75), traders=3, seed=seed) for seed in (1, 1, 2)
     )
     assert np.array_equal(first.daily_equity, again.daily_equity)
     assert not np.array_equal(first.daily_equity, other.daily_equity)
@@ -77,7 +77,7 @@ def test_random_traders_repeat_themselves_with_the_same_seed_only() -> None:
 @pytest.mark.slow
 def test_where_trading_is_free_random_traders_earn_nothing_on_average() -> None:
     free = CONDITIONS.at_cost_scale(0.0)
-    trader = model_trader(span(0.6), opportunities(0.6).at_cost_scale(0.0), free)
-    traders = trade_at_random(span(0.6), trader, free, opportunities(0.6), traders=400, seed=5)
+    trader = model_trader(span(0.75), opportunities(0.75).at_cost_scale(0.0), free)
+    traders = trade_at_random(span(0.75), trader, free, opportunities(0.75), traders=400, seed=5)
     standard_error = np.std(traders.net_profit) / np.sqrt(400)
     assert abs(np.mean(traders.net_profit)) < 4 * standard_error

@@ -58,7 +58,7 @@ def test_given_losing_outcomes_then_nothing_may_be_staked() -> None:
 
 
 def test_a_trader_with_entries_is_certain_at_them_and_of_nothing_elsewhere() -> None:
-    trader = with_entries(model_trader(span(0.6), opportunities(0.6), CONDITIONS), np.array([5, 9]), np.array([1, 0]))
+    trader = with_entries(model_trader(span(0.75), opportunities(0.75), CONDITIONS), np.array([5, 9]), np.array([1, 0]))
     assert np.flatnonzero(trader.facts.long).tolist() == [5]
     assert np.flatnonzero(trader.facts.short).tolist() == [9]
     assert trader.facts.flat.sum() == trader.facts.flat.size - 2
@@ -66,8 +66,8 @@ def test_a_trader_with_entries_is_certain_at_them_and_of_nothing_elsewhere() -> 
 
 
 def test_wishes_never_overlap_and_each_passes_the_threshold() -> None:
-    known = opportunities(0.6)
-    wishes = model_trader(span(0.6), known, CONDITIONS).wishes
+    known = opportunities(0.75)
+    wishes = model_trader(span(0.75), known, CONDITIONS).wishes
     assert np.all(known.probability[wishes.row, wishes.side] >= CONDITIONS.settings.signal.confidence_threshold)
     assert np.all(wishes.row[1:] >= known.next_row[wishes.row[:-1], wishes.side[:-1]])
 

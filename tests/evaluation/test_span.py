@@ -14,7 +14,7 @@ MINUTES, BARS = (frame_from_bars(bars) for bars in market()[:2])
 
 
 def signals() -> pd.DataFrame:
-    return signals_of(known(0.6))
+    return signals_of(known(0.75))
 
 
 def test_given_signals_then_the_span_runs_from_the_first_of_them_to_the_last_bar() -> None:

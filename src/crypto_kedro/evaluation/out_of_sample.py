@@ -20,6 +20,14 @@ from crypto_kedro.evaluation.conditions import Conditions
 from crypto_kedro.evaluation.model_trader import model_trader, trade
 from crypto_kedro.evaluation.record import interval_record
 from crypto_kedro.evaluation.span import Span
+from crypto_kedro.evaluation.validation import (
+    TrialRecord,
+    ValidationRule,
+    candidate_returns,
+    executed_calibration,
+    returns_of,
+    validate,
+)
 from crypto_kedro.learning.intervals import Resampling, profit_interval
 from crypto_kedro.learning.opportunities import Opportunities
 from crypto_kedro.learning.performance import (
@@ -51,12 +59,19 @@ class Comparison:
     Args:
         random_traders: how many random traders.
         cost_scales: multiples of all costs at which it trades again.
-        resampling: of days, for the intervals; its seed also draws the random traders.
+        validation: how the result is told from luck; the seed of its resampling also draws the random traders.
+        trials: made on the same candles.
     """
 
     random_traders: int
     cost_scales: tuple[float, ...]
-    resampling: Resampling
+    validation: ValidationRule
+    trials: TrialRecord
+
+    @property
+    def resampling(self) -> Resampling:
+        """Of days, for all intervals."""
+        return self.validation.resampling
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,15 +92,21 @@ class OutOfSample:
 
 
 def trade_out_of_sample(
-    span: Span, opportunities: Opportunities, conditions: Conditions, comparison: Comparison, track: Track = iter
+    span: Span,
+    opportunities: Opportunities,
+    label: IntArray,
+    conditions: Conditions,
+    comparison: Comparison,
+    track: Track = iter,
 ) -> OutOfSample:
     """Trade the model's word through the decision core and the matching engine, beside its baselines.
 
     Args:
         span: the history and what the model said about it.
         opportunities: what trades after the predicted bars would have brought, at the costs of the conditions.
+        label: class of each of these bars, shape (n,).
         conditions: settings, costs and capital.
-        comparison: baselines and cost scales.
+        comparison: baselines, cost scales and validation.
         track: passes the random traders' numbers through, so that a caller can show progress.
     """
     trader = model_trader(span, opportunities, conditions)
@@ -114,6 +135,17 @@ def trade_out_of_sample(
             "random_entries": _random_record(random, performance),
         },
         "cost_sensitivity": list(_cost_sensitivity(span, opportunities, conditions, comparison)),
+        "executed_calibration": executed_calibration(span, opportunities, label, result, comparison.resampling.level),
+        "validation": validate(
+            history,
+            candidate_returns(span, opportunities, conditions, random, comparison.validation),
+            {
+                name: returns_of(curve[closes], history.capital_jpy)
+                for name, curve in (("always_flat", flat), ("buy_and_hold", held))
+            },
+            comparison.trials,
+            comparison.validation,
+        ),
         "windows": window_records(span, history, trader.kelly_by_window),
     }
     return OutOfSample(_frames(span, result, history, _curves(history, flat, held, random, closes)), figures)
@@ -135,10 +167,9 @@ def strategy_record(history: AccountHistory, performance: AccountPerformance, re
 def curve_record(equity: FloatArray, capital: float, closes: IntArray) -> dict[str, float | None]:
     """Return net profit, Sharpe ratio and largest drawdown of an equity curve in JPY, by bar."""
     growth = equity / capital
-    daily = growth[closes]
     return {
         "net_profit": float(growth[-1] - 1.0),
-        "sharpe": sharpe_ratio(daily / np.append(1.0, daily[:-1]) - 1.0),
+        "sharpe": sharpe_ratio(returns_of(equity[closes], capital)),
         "max_drawdown": max_drawdown(growth),
     }
 

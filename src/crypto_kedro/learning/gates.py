@@ -1,94 +1,22 @@
 """Named yes/no tests that a model must pass before it may become champion."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from typing import Any
 
+from crypto_kedro.learning.gate_rules import (
+    Comparison,
+    Evidence,
+    GateLimits,
+    GateResult,
+    GateVerdict,
+    unmeasured,
+    verdict,
+)
 from crypto_kedro.market.candle_set import DataSource
 
-
-class GateVerdict(StrEnum):
-    """Outcome of a gate; there is no third one."""
-
-    PASS = "pass"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What an evaluation has measured out of sample; None is what it could not measure.
-
-    Args:
-        data_source: kind of the source of the candles, such as ``bitbank``, ``file`` or ``synthetic``.
-        trades: trades of the threshold strategy over all windows.
-        folds_better_than_prior: share of the test windows in which the model's log-loss of the direction, given that
-            the market moves, is below the prior's; volatility alone, which is easy to predict, does not count.
-        net_profit: compounded profit of the strategy after costs, as a fraction.
-        random_net_profits: profits of the random-entry traders, as fractions; empty if there were none.
-        max_drawdown: of the strategy, as a fraction of the peak.
-        calibration_error: expected calibration error of the calibrated probabilities.
-        final_net_profit: profit in the untouched final window, as a fraction.
-    """
-
-    data_source: str | None
-    trades: int | None
-    folds_better_than_prior: float | None
-    net_profit: float | None
-    random_net_profits: Sequence[float]
-    max_drawdown: float | None
-    calibration_error: float | None
-    final_net_profit: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class GateLimits:
-    """Thresholds of the gates, as fractions where they are not counts.
-
-    Args:
-        allow_synthetic: let a model of the synthetic market pass the first gate, for a demonstration only.
-        min_trades: fewest trades that count as evidence.
-        min_folds_better_than_prior: smallest share of windows that beat the prior.
-        min_net_profit: the strategy must earn more than this.
-        random_percentile: percentile of the random traders (0 to 100) that the profit must exceed.
-        max_drawdown: largest fall that is tolerated.
-        max_calibration_error: largest expected calibration error that is tolerated.
-        min_final_net_profit: smallest profit of the final window.
-    """
-
-    allow_synthetic: bool = False
-    min_trades: int = 100
-    min_folds_better_than_prior: float = 0.6
-    min_net_profit: float = 0.0
-    random_percentile: float = 95.0
-    max_drawdown: float = 0.2
-    max_calibration_error: float = 0.05
-    min_final_net_profit: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class GateResult:
-    """Verdict of one gate and what it rests on.
-
-    Args:
-        name: of the gate.
-        value: what was measured; None if nothing could be.
-        threshold: what it was held against, in words that include the comparison.
-        verdict: pass or fail.
-        explanation: one sentence.
-    """
-
-    name: str
-    value: float | int | str | None
-    threshold: str
-    verdict: GateVerdict
-    explanation: str
-
-    @property
-    def passed(self) -> bool:
-        """Whether the verdict is a pass."""
-        return self.verdict is GateVerdict.PASS
-
+NO_CHAMPION = "none"
+_NO_TRADES = "there are too few trades to tell"
 
 Gate = Callable[[Evidence, GateLimits], GateResult]
 
@@ -117,7 +45,7 @@ def real_data(evidence: Evidence, limits: GateLimits) -> GateResult:
     source = evidence.data_source
     threshold = "any source" if limits.allow_synthetic else f"not {DataSource.SYNTHETIC}"
     if not source:
-        return _unmeasured("real_data", threshold, "the lineage does not say where the candles come from")
+        return unmeasured("real_data", threshold, "the lineage does not say where the candles come from")
     passed = source != DataSource.SYNTHETIC or limits.allow_synthetic
     if source != DataSource.SYNTHETIC:
         explanation = f"The candles come from the source {source!r}."
@@ -125,34 +53,26 @@ def real_data(evidence: Evidence, limits: GateLimits) -> GateResult:
         explanation = "The candles are synthetic, which gates.allow_synthetic permits for a demonstration."
     else:
         explanation = "The candles are synthetic; such a model can never trade."
-    return GateResult("real_data", source, threshold, _verdict(passed), explanation)
+    return GateResult("real_data", source, threshold, None, verdict(passed), explanation)
 
 
-def enough_trades(evidence: Evidence, limits: GateLimits) -> GateResult:
-    """There are enough trades to judge by."""
-    return _at_least("enough_trades", evidence.trades, limits.min_trades, "trades out of sample", "{:,.0f}")
+def no_foresight(evidence: Evidence, _: GateLimits) -> GateResult:
+    """No feature knew the bar after its own."""
+    value, limit = evidence.foresight, evidence.foresight_limit
+    if value is None or limit is None:
+        return unmeasured("no_foresight", "at most the training's limit", "the training left no leakage checks")
+    explanation = f"{value:.3f} is the largest rank correlation of a feature with the next bar's return."
+    return GateResult("no_foresight", value, f"<= {limit:g}", None, verdict(value <= limit), explanation)
 
 
-def better_than_prior(evidence: Evidence, limits: GateLimits) -> GateResult:
-    """The probabilities know the direction in most windows."""
-    return _at_least(
-        "better_than_prior",
-        evidence.folds_better_than_prior,
-        limits.min_folds_better_than_prior,
-        "of the test windows tell the direction with a log-loss below the prior's",
-        "{:.0%}",
-    )
-
-
-def profitable(evidence: Evidence, limits: GateLimits) -> GateResult:
-    """The strategy earns money after costs."""
-    name, threshold = "profitable", f"> {limits.min_net_profit:.2%}"
-    if evidence.net_profit is None:
-        return _unmeasured(name, threshold, "the net profit is unknown")
-    explanation = f"The net profit after costs is {evidence.net_profit:+.2%}."
-    return GateResult(
-        name, evidence.net_profit, threshold, _verdict(evidence.net_profit > limits.min_net_profit), explanation
-    )
+def same_features(evidence: Evidence, _: GateLimits) -> GateResult:
+    """Data, model and predictions speak of the same features."""
+    name, threshold = "same_features", "one hash"
+    if evidence.features_match is None:
+        return unmeasured(name, threshold, "the lineage does not name the feature set's hash")
+    found = "the same hash" if evidence.features_match else "different hashes"
+    explanation = f"Features on disk, model and training name {found} of the feature set."
+    return GateResult(name, found, threshold, None, verdict(evidence.features_match), explanation)
 
 
 def beats_random_entries(evidence: Evidence, limits: GateLimits) -> GateResult:
@@ -160,71 +80,106 @@ def beats_random_entries(evidence: Evidence, limits: GateLimits) -> GateResult:
     name, share = "beats_random_entries", limits.random_percentile / 100
     threshold = f"above the {limits.random_percentile:g}th percentile"
     if evidence.net_profit is None or not evidence.trades or not evidence.random_net_profits:
-        return _unmeasured(name, threshold, "without trades there is nothing to compare with random entries")
+        return unmeasured(name, threshold, "without trades there is nothing to compare with random entries")
     beaten = sum(profit < evidence.net_profit for profit in evidence.random_net_profits)
     value = beaten / len(evidence.random_net_profits)
     explanation = (
-        f"The strategy earned more than {beaten} of {len(evidence.random_net_profits)} random traders "
-        "with as many trades of the same sides."
+        f"The model's trader earned more than {beaten} of {len(evidence.random_net_profits)} random traders "
+        "that wished to trade as often, to the same sides."
     )
-    return GateResult(name, value, threshold, _verdict(value > share), explanation)
+    return GateResult(name, value, threshold, None, verdict(value > share), explanation)
+
+
+def beats_buy_and_hold(evidence: Evidence, _: GateLimits) -> GateResult:
+    """The risk was paid better than that of holding."""
+    name, held = "beats_buy_and_hold", evidence.buy_and_hold_sharpe
+    threshold = "above buy and hold's Sharpe ratio" if held is None else f"> {held:.2f}"
+    if evidence.sharpe is None or held is None:
+        return unmeasured(name, threshold, "one of the two Sharpe ratios is undefined")
+    explanation = f"{evidence.sharpe:.2f} is the Sharpe ratio of the model's trader, {held:.2f} that of holding."
+    interval = evidence.intervals.get("sharpe")
+    return GateResult(name, evidence.sharpe, threshold, interval, verdict(evidence.sharpe > held), explanation)
 
 
 def drawdown_within_limit(evidence: Evidence, limits: GateLimits) -> GateResult:
     """The worst fall could be lived through."""
     if not evidence.trades:
-        return _unmeasured(
-            "drawdown_within_limit", f"<= {limits.max_drawdown:.2%}", "without trades there is no drawdown to judge"
-        )
-    return _at_most(
-        "drawdown_within_limit", evidence.max_drawdown, limits.max_drawdown, "is the largest fall from a peak"
-    )
+        threshold = f"<= {limits.max_drawdown:.2%}"
+        return unmeasured("drawdown_within_limit", threshold, "without trades there is no drawdown to judge")
+    return _DRAWDOWN(evidence, limits)
 
 
-def calibrated(evidence: Evidence, limits: GateLimits) -> GateResult:
-    """A probability means what it says."""
-    return _at_most(
-        "calibrated", evidence.calibration_error, limits.max_calibration_error, "is the expected calibration error"
-    )
+def holds_against_champion(evidence: Evidence, _: GateLimits) -> GateResult:
+    """The champion would not have done better in the same untouched window."""
+    name, champion = "holds_against_champion", evidence.champion
+    if champion is None:
+        return unmeasured(name, "at least the champion's", "it is unknown whether there is a champion")
+    if champion == NO_CHAMPION:
+        return GateResult(name, champion, "no champion yet", None, GateVerdict.PASS, "There is no champion to beat.")
+    own, rival = evidence.final_net_profit, evidence.champion_net_profit
+    if own is None or rival is None:
+        return unmeasured(name, f"at least {champion}'s", f"the final window could not be traded beside {champion}")
+    explanation = f"{own:+.2%} in the final window, where {champion} earns {rival:+.2%}."
+    return GateResult(name, own, f">= {rival:.2%}", None, verdict(own >= rival), explanation)
 
 
-def final_window_holds(evidence: Evidence, limits: GateLimits) -> GateResult:
-    """The window that no choice was made on does not lose money."""
-    name, limit = "final_window_holds", limits.min_final_net_profit
-    if evidence.final_net_profit is None:
-        return _unmeasured(name, f">= {limit:.2%}", "there was no trade in the final window")
-    return _at_least(name, evidence.final_net_profit, limit, "net profit in the final window", "{:.2%}")
-
+_DRAWDOWN = Comparison(
+    "drawdown_within_limit", "max_drawdown", "<=", "max_drawdown", "{:.2%}", "is the largest fall from a peak"
+)
 
 GATES: tuple[Gate, ...] = (
     real_data,
-    enough_trades,
-    better_than_prior,
-    profitable,
+    Comparison("data_quality", "halt_share", "<=", "max_halt_share", "{:.2%}", "of the minutes have no candle"),
+    no_foresight,
+    same_features,
+    Comparison(
+        "inference_parity", "inference_difference", "<=", "max_inference_difference", "{:.1e}",
+        "is the largest difference between the bundle's probabilities and its models'",
+    ),
+    Comparison("enough_trades", "trades", ">=", "min_trades", "{:,.0f}", "trades out of sample"),
+    Comparison("enough_days", "days", ">=", "min_days", "{:,.0f}", "days out of sample"),
+    Comparison(
+        "better_than_prior", "folds_better_than_prior", ">=", "min_folds_better_than_prior", "{:.0%}",
+        "of the test windows tell the direction with a log-loss below the prior's",
+    ),
+    Comparison("profitable", "net_profit", ">", "min_net_profit", "{:.2%}", "is the net profit after costs"),
+    Comparison(
+        "profitable_at_higher_costs", "stressed_net_profit", ">", "min_stressed_net_profit", "{:.2%}",
+        "is the net profit where everything costs half as much again",
+    ),
+    Comparison(
+        "deflated_sharpe", "deflated_sharpe", ">=", "min_deflated_sharpe", "{:.1%}",
+        "is the probability that the Sharpe ratio is no accident of so many trials", _NO_TRADES,
+    ),
+    Comparison(
+        "not_overfitted", "overfitting", "<=", "max_overfitting", "{:.1%}",
+        "is the probability of backtest overfitting", _NO_TRADES,
+    ),
     beats_random_entries,
+    beats_buy_and_hold,
     drawdown_within_limit,
-    calibrated,
-    final_window_holds,
-)
-
-
-def _verdict(passed: bool) -> GateVerdict:
-    return GateVerdict.PASS if passed else GateVerdict.FAIL
-
-
-def _unmeasured(name: str, threshold: str, reason: str) -> GateResult:
-    return GateResult(name, None, threshold, GateVerdict.FAIL, f"Not measured, which fails the gate: {reason}.")
-
-
-def _at_least(name: str, value: float | None, limit: float, meaning: str, form: str) -> GateResult:
-    threshold = f">= {form.format(limit)}"
-    if value is None:
-        return _unmeasured(name, threshold, "the evaluation holds no such figure")
-    return GateResult(name, value, threshold, _verdict(value >= limit), f"{form.format(value)} {meaning}.")
-
-
-def _at_most(name: str, value: float | None, limit: float, meaning: str) -> GateResult:
-    threshold = f"<= {limit:.2%}"
-    if value is None:
-        return _unmeasured(name, threshold, "the evaluation holds no such figure")
-    return GateResult(name, value, threshold, _verdict(value <= limit), f"{value:.2%} {meaning}.")
+    Comparison(
+        "stable_over_windows", "windows_profitable", ">=", "min_windows_profitable", "{:.0%}",
+        "of the windows with trades earned", _NO_TRADES,
+    ),
+    Comparison(
+        "stable_over_regimes", "regimes_profitable", ">=", "min_regimes_profitable", "{:.0%}",
+        "of the volatility regimes with trades earned", _NO_TRADES,
+    ),
+    Comparison(
+        "no_single_trade", "largest_trade_share", "<=", "max_largest_trade_share", "{:.1%}",
+        "of the profit was made by one trade", "the trades earned nothing together",
+    ),
+    Comparison(
+        "calibrated", "calibration_error", "<=", "max_calibration_error", "{:.2%}", "is the expected calibration error"
+    ),
+    Comparison(
+        "not_overconfident", "overconfidence", "<=", "max_overconfidence", "{:+.2%}",
+        "is how far, at the least, executed trades fell short of their probability", _NO_TRADES,
+    ),
+    Comparison(
+        "final_window_holds", "final_net_profit", ">=", "min_final_net_profit", "{:.2%}",
+        "is the net profit in the final window", "there was no trade in the final window",
+    ),
+    holds_against_champion,
+)  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from rich.progress import track
@@ -10,12 +11,22 @@ from rich.progress import track
 from crypto_kedro.errors import LineageError
 from crypto_kedro.evaluation.conditions import Conditions
 from crypto_kedro.evaluation.out_of_sample import Comparison, trade_out_of_sample
-from crypto_kedro.evaluation.record import agreed_source, combine, evidence_of, score_predictions
+from crypto_kedro.evaluation.record import (
+    bundle_difference,
+    combine,
+    evidence_of,
+    judge_lineage,
+    score_predictions,
+)
+from crypto_kedro.evaluation.rival import measure_rival
 from crypto_kedro.evaluation.span import build_span
-from crypto_kedro.learning.gates import GateLimits, gate_record, judge
+from crypto_kedro.evaluation.validation import TrialRecord, ValidationRule
+from crypto_kedro.learning.gate_rules import GateLimits
+from crypto_kedro.learning.gates import gate_record, judge
 from crypto_kedro.learning.intervals import Resampling
 from crypto_kedro.learning.opportunities import find_opportunities
 from crypto_kedro.learning.performance import AccountHistory
+from crypto_kedro.learning.splits import FINAL_WINDOW
 from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.market.resample import DECISION_MS
 from crypto_kedro.parameters import (
@@ -29,6 +40,7 @@ from crypto_kedro.parameters import (
 from crypto_kedro.reporting.backtest_sections import trades_page, trades_plotly
 from crypto_kedro.reporting.evaluation_figures import equity_plotly, reliability_plotly
 from crypto_kedro.reporting.evaluation_report import EvaluationRecords, evaluation_html
+from crypto_kedro.serving.bundle import ModelBundle
 from crypto_kedro.trading.money import Jpy
 from crypto_kedro.trading.settings import BarrierRule
 
@@ -95,6 +107,7 @@ def trade(
     bars_15m: pd.DataFrame,
     training_report: dict[str, Any],
     conditions: Conditions,
+    trial_record: dict[str, Any],
     evaluation: EvaluationParameters,
 ) -> list[pd.DataFrame | dict[str, Any]]:
     """Trade what the model said through the decision core and the matching engine, beside its baselines.
@@ -107,6 +120,7 @@ def trade(
         bars_15m: decision bars.
         training_report: of the training that made the signals, with the hashes of its tables.
         conditions: settings, costs and capital.
+        trial_record: ``trials`` made on the same candles, and their ``daily_sharpes``.
         evaluation: the group ``evaluation``.
 
     Returns:
@@ -123,11 +137,15 @@ def trade(
         "bars_15m": bars_15m,
     }
     check_belonging(tables, training_report)
+    opportunities = find_opportunities(oos_predictions, labels, DECISION_MS, conditions.costs)
+    validation = ValidationRule(evaluation.candidate_thresholds, evaluation.overfitting_blocks, _resampling(evaluation))
+    trials = TrialRecord(trial_record["trials"], tuple(trial_record["daily_sharpes"]))
     run = trade_out_of_sample(
         build_span(bars_1m, bars_15m, signals),
-        find_opportunities(oos_predictions, labels, DECISION_MS, conditions.costs),
+        opportunities,
+        oos_predictions["label"].to_numpy(dtype=np.int64),
         conditions,
-        Comparison(evaluation.random_traders, evaluation.cost_scales, _resampling(evaluation)),
+        Comparison(evaluation.random_traders, evaluation.cost_scales, validation, trials),
         _progress,
     )
     return [*(run.frames[name] for name in TRADED_FRAMES), run.figures]
@@ -138,23 +156,47 @@ def score_out_of_sample(oos_predictions: pd.DataFrame, evaluation: EvaluationPar
     return score_predictions(oos_predictions, _resampling(evaluation))
 
 
-def combine_figures(
-    trading_figures: dict[str, Any],
-    scores: dict[str, Any],
+def examine_lineage(
     training_report: dict[str, Any],
     feature_manifest: dict[str, Any],
+    data_quality: dict[str, Any],
+    model_bundle: ModelBundle,
+    features: pd.DataFrame,
+    signals: pd.DataFrame,
 ) -> dict[str, Any]:
-    """Return all figures of the evaluation as one record, with the source of the candles.
+    """Return what the gates on data, features and the exported model judge.
 
     Raises:
         LineageError: the model was trained on candles of another source than the manifest's.
     """
-    return combine(trading_figures, scores, agreed_source(training_report, feature_manifest))
+    difference = bundle_difference(model_bundle, features, signals)
+    return judge_lineage(training_report, feature_manifest, data_quality, model_bundle, difference)
 
 
-def apply_gates(evaluation: dict[str, Any], gates: GateParameters) -> dict[str, Any]:
+def combine_figures(
+    trading_figures: dict[str, Any], scores: dict[str, Any], lineage_figures: dict[str, Any]
+) -> dict[str, Any]:
+    """Return all figures of the evaluation as one record."""
+    return combine(trading_figures, scores, lineage_figures)
+
+
+def compare_with_champion(
+    champion: dict[str, Any],
+    features: pd.DataFrame,
+    signals: pd.DataFrame,
+    bars_1m: pd.DataFrame,
+    bars_15m: pd.DataFrame,
+    conditions: Conditions,
+    evaluation: dict[str, Any],
+) -> dict[str, Any]:
+    """Return what the champion would have earned in the same final window."""
+    kelly = evaluation["windows"][FINAL_WINDOW]["kelly"]
+    return measure_rival(champion, features, signals, bars_1m, bars_15m, conditions, kelly)
+
+
+def apply_gates(evaluation: dict[str, Any], rival: dict[str, Any], gates: GateParameters) -> dict[str, Any]:
     """Return the verdict of every gate; the model may become champion only if ``passed`` is true."""
-    return gate_record(judge(evidence_of(evaluation), GateLimits(**gates.model_dump())))
+    return gate_record(judge(evidence_of(evaluation, rival), GateLimits(**gates.model_dump())))
 
 
 def pass_verdict(

@@ -86,13 +86,16 @@ def inputs(knowledge: float, source: str) -> dict[str, Any]:
         "features": features_of(predictions),
         "model_bundle": KnownBundle(),
         "champion": {"version": None, "bundle": None},
-        "trial_record": {"trials": 1, "daily_sharpes": []},
+        "trials": {
+            "d" * 64: {"trials": 3, "daily_sharpes": [0.01, 0.02]},
+            "e" * 64: {"trials": 900, "daily_sharpes": []},
+        },
         "training_report": {
             "tables": {name: frame_sha256(table) for name, table in tables.items()},
             "confidence_threshold": group("training")["confidence_threshold"],
             "data_source": source,
             "dry_run": False,
-            "leakage_checks": {"correlation_with_next_return": {name: 0.02 for name in FEATURES}},
+            "leakage_checks": {"correlation_with_next_return": dict.fromkeys(FEATURES, 0.02)},
             "parameters": {"labels": group("labels"), "training": group("training")},
             "importances": {
                 "lightgbm": {name: 1.0 + place for place, name in enumerate(FEATURES)},
@@ -145,7 +148,8 @@ def inputs(knowledge: float, source: str) -> dict[str, Any]:
 def run(folder: Path, given: dict[str, Any]) -> DataCatalog:
     """Run the pipeline with the project's own catalog entries, their files moved into a folder."""
     entries = yaml.safe_load((CONF / "catalog_evaluation.yml").read_text())
-    del entries["champion"]
+    for name in ("champion", "trials"):
+        del entries[name]
     for entry in entries.values():
         entry["filepath"] = str(folder / entry["filepath"])
     catalog = DataCatalog.from_config(entries)
@@ -277,6 +281,12 @@ def test_everything_that_happened_is_kept(catalogs: dict[str, DataCatalog]) -> N
     record = json.loads(catalog.load("decisions")["record"].iloc[0])
     assert [gate["name"] for gate in record["gates"]] == catalog.load("funnel").query("is_gate")["reason"].tolist()
     assert json.dumps(catalog.load("evaluation"), allow_nan=False)
+
+
+def test_only_trials_on_the_same_candles_count(catalogs: dict[str, DataCatalog]) -> None:
+    validation = catalogs["knowledge"].load("evaluation")["trading"]["validation"]
+    assert validation["trials"] == 3
+    assert 0 < validation["sharpe"]["expected_maximum"] < 1
 
 
 def test_the_trades_can_be_zoomed_offline(catalogs: dict[str, DataCatalog]) -> None:

@@ -107,7 +107,8 @@ def trade(
     bars_15m: pd.DataFrame,
     training_report: dict[str, Any],
     conditions: Conditions,
-    trial_record: dict[str, Any],
+    feature_manifest: dict[str, Any],
+    trials: dict[str, dict[str, Any]],
     evaluation: EvaluationParameters,
 ) -> list[pd.DataFrame | dict[str, Any]]:
     """Trade what the model said through the decision core and the matching engine, beside its baselines.
@@ -120,7 +121,8 @@ def trade(
         bars_15m: decision bars.
         training_report: of the training that made the signals, with the hashes of its tables.
         conditions: settings, costs and capital.
-        trial_record: ``trials`` made on the same candles, and their ``daily_sharpes``.
+        feature_manifest: of the features, that of the candles inside.
+        trials: made on any candles, by their hash, see `TrialsDataset`.
         evaluation: the group ``evaluation``.
 
     Returns:
@@ -139,13 +141,14 @@ def trade(
     check_belonging(tables, training_report)
     opportunities = find_opportunities(oos_predictions, labels, DECISION_MS, conditions.costs)
     validation = ValidationRule(evaluation.candidate_thresholds, evaluation.overfitting_blocks, _resampling(evaluation))
-    trials = TrialRecord(trial_record["trials"], tuple(trial_record["daily_sharpes"]))
+    known = trials.get(feature_manifest["data"]["sha256"])
+    record = TrialRecord(known["trials"], tuple(known["daily_sharpes"])) if known else TrialRecord()
     run = trade_out_of_sample(
         build_span(bars_1m, bars_15m, signals),
         opportunities,
         oos_predictions["label"].to_numpy(dtype=np.int64),
         conditions,
-        Comparison(evaluation.random_traders, evaluation.cost_scales, validation, trials),
+        Comparison(evaluation.random_traders, evaluation.cost_scales, validation, record),
         _progress,
     )
     return [*(run.frames[name] for name in TRADED_FRAMES), run.figures]

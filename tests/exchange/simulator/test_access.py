@@ -1,5 +1,6 @@
 """Who is let in: signatures, times, nonces and limits, as bitbank's documentation words them."""
 
+import socket
 import time
 from collections.abc import Callable
 
@@ -164,3 +165,16 @@ def test_no_second_holds_more_than_the_limit() -> None:
 def test_errors_may_be_served_with_another_http_status(serve: Callable[..., Served]) -> None:
     client: Client = serve(script(), settings_with(error_status=400)).client
     assert client.get(ASSETS, {}).status == 400
+
+
+def test_a_client_that_hangs_up_within_its_request_changes_nothing(quiet: Served) -> None:
+    body = '{"pair":"btc_jpy","side":"buy","type":"market","amount":"0.01"}'
+    head = {"Content-Length": str(len(body) + 1), **quiet.client.headers(body)}
+    with socket.create_connection(("127.0.0.1", int(quiet.url.rsplit(":", 1)[1]))) as connection:
+        lines = [
+            "POST /v1/user/spot/order HTTP/1.1",
+            "Host: 127.0.0.1",
+            *(f"{name}: {text}" for name, text in head.items()),
+        ]
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+    assert quiet.client.trades() == []

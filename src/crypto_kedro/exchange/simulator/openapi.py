@@ -3,7 +3,6 @@
 from typing import Any
 
 from crypto_kedro.exchange.simulator.candles import CANDLE_TYPES
-from crypto_kedro.exchange.simulator.conditions import StopFlag
 from crypto_kedro.exchange.simulator.private_api import ENDPOINTS, PREFIX
 from crypto_kedro.exchange.simulator.settings import PAIR
 from crypto_kedro.trading.orders import OrderType, PositionSide, Side
@@ -90,7 +89,7 @@ def openapi_document() -> Schema:
         paths.setdefault(PREFIX + path, {})[method.lower()] = operation
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Simulated bitbank", "version": "1", "description": f"Stop flags: {', '.join(StopFlag)}."},
+        "info": {"title": "Simulated bitbank", "version": "1"},
         "paths": paths,
         "components": {
             "schemas": {"Answer": _ANSWER},

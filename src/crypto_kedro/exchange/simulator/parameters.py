@@ -70,7 +70,7 @@ def read_order(parameters: Parameters) -> OrderRequest:
     kind = _word(parameters, "type", OrderType, ErrorCode.TYPE_MISSING, RefusalCode.TYPE_INVALID)
     if kind is OrderType.LOSSCUT:
         raise ApiError(RefusalCode.TYPE_INVALID)
-    amount = _decimal(parameters, "amount", RefusalCode.AMOUNT_INVALID)
+    amount = _amount(parameters)
     if amount is None and kind not in (OrderType.TAKE_PROFIT, OrderType.STOP_LOSS):
         raise ApiError(RefusalCode.AMOUNT_MISSING)
     price = trigger = None
@@ -78,10 +78,6 @@ def read_order(parameters: Parameters) -> OrderRequest:
         price = _price(parameters, "price", RefusalCode.PRICE_MISSING, RefusalCode.PRICE_INVALID)
     if kind.has_trigger:
         trigger = _price(parameters, "trigger_price", RefusalCode.TRIGGER_MISSING, RefusalCode.TRIGGER_INVALID)
-    try:
-        btc = None if amount is None else Btc.of(amount)
-    except PrecisionError as error:
-        raise ApiError(RefusalCode.AMOUNT_INVALID) from error
     position_side = None
     if parameters.get("position_side") is not None:
         invalid = ErrorCode.POSITION_SIDE_INVALID
@@ -89,7 +85,7 @@ def read_order(parameters: Parameters) -> OrderRequest:
     return OrderRequest(
         side=side,
         type=kind,
-        amount=btc,
+        amount=amount,
         price=price,
         trigger_price=trigger,
         position_side=position_side,
@@ -167,6 +163,14 @@ def _decimal(parameters: Parameters, name: str, invalid: int) -> Decimal | None:
     if not isinstance(value, str) or not _NUMBER.fullmatch(value):
         raise ApiError(invalid)
     return Decimal(value)
+
+
+def _amount(parameters: Parameters) -> Btc | None:
+    number = _decimal(parameters, "amount", RefusalCode.AMOUNT_INVALID)
+    try:
+        return None if number is None else Btc.of(number)
+    except PrecisionError as error:
+        raise ApiError(RefusalCode.AMOUNT_INVALID) from error
 
 
 def _price(parameters: Parameters, name: str, missing: int, invalid: int) -> Price:

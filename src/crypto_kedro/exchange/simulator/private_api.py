@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NoReturn
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
@@ -61,7 +61,11 @@ class PrivateApi:
             await WebSocketClose()(scope, receive, send)
             return
         request = Request(scope, receive)
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            # Half a request asks for nothing, and nobody waits for an answer.
+            return
         try:
             answer = success(self._answer(request, body))
         except ApiError as error:

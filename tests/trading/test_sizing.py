@@ -15,7 +15,7 @@ from crypto_kedro.trading.money import Btc, Jpy, Price, Rate
 from crypto_kedro.trading.observation import ObservationError
 from crypto_kedro.trading.protection import Barriers
 from crypto_kedro.trading.settings import FundingStage, SizingRule, TradingSettings
-from crypto_kedro.trading.sizing import EntryPrices, entry_prices, kelly_leverage, size_entry
+from crypto_kedro.trading.sizing import EntryPrices, Size, entry_prices, kelly_leverage, size_entry
 
 # One lot at 1,000,200 JPY is 100.02 JPY; a stop costs 22,400 JPY a BTC, 2.24 JPY a lot.
 PRICES = EntryPrices(entry=1_000_200, risk=22_400)
@@ -71,7 +71,7 @@ def test_given_a_tight_margin_when_sized_then_it_sets_the_amount(
 
 def test_given_more_than_the_exchange_takes_when_sized_then_its_maximum_is_the_amount() -> None:
     rules = replace(RULES, max_market_amount=Btc(700))
-    assert size_entry(LOOSE, 9.0, CAPITAL.units, PRICES, margin(), rules) == (Btc(700), "exchange_maximum")
+    assert size_entry(LOOSE, 9.0, CAPITAL.units, PRICES, margin(), rules) == Size(Btc(700), "exchange_maximum")
 
 
 def test_given_a_coarse_amount_step_when_sized_then_the_amount_is_floored_to_it() -> None:

@@ -1,6 +1,6 @@
 """The trader: one pure function from an observation to a decision, the same in backtest, paper and live."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from crypto_kedro.trading.account import AccountState, Position
 from crypto_kedro.trading.decision import Action, Decision, Reason, Target
@@ -32,7 +32,7 @@ from crypto_kedro.trading.signal import SignalReading, bar_thresholds, read_sign
 from crypto_kedro.trading.sizing import NO_SIZE, EntryPrices, Size, entry_prices, size_entry
 
 
-class _Entry(NamedTuple):
+class _Entry(Struct, frozen=True):
     """The trade that would be entered if every gate passed."""
 
     barriers: Barriers | None

@@ -1,7 +1,6 @@
 """What the account went through, folded from fills: losses, streaks and drawdown that a restart cannot forget."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -43,7 +42,7 @@ class DrawdownReset(Struct, frozen=True):
 LedgerEvent = Fill | Transfer | EquityPoint | DrawdownReset
 
 
-class OpenTrade(NamedTuple):
+class OpenTrade(Struct, frozen=True):
     """A position that is not closed yet.
 
     Args:
@@ -181,14 +180,12 @@ class TradeLedger(Struct, frozen=True):
 
     def _after_fill(self, fill: Fill) -> "TradeLedger":
         at_ms = fill.executed_at_ms
-        side = PositionSide.LONG if fill.position_side is PositionSide.LONG else PositionSide.SHORT
-        trade = self.open_trade(side)
-        day = jst_day(at_ms)
-        week = jst_week(day)
+        is_long = fill.position_side is PositionSide.LONG
+        trade = self.long if is_long else self.short
         net = fill.profit_loss
-        day_net = (self.day_net + net if net else self.day_net) if day == self.day else net
-        week_net = (self.week_net + net if net else self.week_net) if week == self.week else net
-        trades = self.day_trades if day == self.day else 0
+        day, day_net, trades, week, week_net = self._period_of(at_ms)
+        if net:
+            day_net, week_net = day_net + net, week_net + net
         streak, last_loss_ms, closed = self.loss_streak, self.last_loss_ms, self.closed_trades
         left: OpenTrade | None
         if fill.is_opening:
@@ -205,11 +202,19 @@ class TradeLedger(Struct, frozen=True):
                 last_loss_ms = at_ms if result.units < 0 else last_loss_ms
         balance = self.balance + net if net else self.balance
         peak, deepest = self._drawdown(balance)
-        long, short = (left, self.short) if side is PositionSide.LONG else (self.long, left)
+        long, short = (left, self.short) if is_long else (self.long, left)
         return TradeLedger(
             self.started_at_ms, balance, peak, deepest, long, short, day, day_net, trades, week, week_net,
             streak, last_loss_ms, closed, at_ms, fill.trade_id,
         )  # fmt: skip
+
+    def _period_of(self, at_ms: int) -> tuple[int, Jpy, int, int, Jpy]:
+        """Return the JST day of a moment with its net result and trades so far, and the week with its net result."""
+        day = jst_day(at_ms)
+        if day == self.day:
+            return day, self.day_net, self.day_trades, self.week, self.week_net
+        week = jst_week(day)
+        return day, _NONE, 0, week, self.week_net if week == self.week else _NONE
 
     @staticmethod
     def _reduced(trade: OpenTrade | None, fill: Fill) -> tuple[OpenTrade | None, Jpy]:

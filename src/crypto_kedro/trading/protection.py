@@ -5,7 +5,6 @@ of a long position round up and those of a short one down.
 """
 
 import math
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -17,7 +16,7 @@ from crypto_kedro.trading.settings import BarrierRule
 _STOP_TYPES = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.STOP_LOSS)
 
 
-class Barriers(NamedTuple):
+class Barriers(Struct, frozen=True):
     """Distances of stop and take-profit from the entry price."""
 
     stop: Price

@@ -186,12 +186,10 @@ class SignalColumns:
 
     Args:
         direction: int8, shape (n,): 1 for long, -1 for short, 0 for neither.
-        values: value of each gate by its name, in gate order, each of shape (n,).
         first_failed: int8, shape (n,): row in `BAR_GATES` of the first gate that did not pass, -1 when all did.
     """
 
     direction: NDArray[np.int8]
-    values: dict[str, FloatArray]
     first_failed: NDArray[np.int8]
 
     @property
@@ -225,19 +223,16 @@ def signal_columns(
         raise DataError("signal columns: an age or a spread is negative; give the spread of a crossed book as NaN")
     n = facts.close.size
     direction, first_failed = np.empty(n, np.int8), np.full(n, -1, np.int8)
-    values = {rule.name: np.empty(n) for rule in BAR_GATES}
     thresholds = bar_thresholds(settings)
     with np.errstate(invalid="ignore", over="ignore"):
         for start in range(0, n, _CHUNK):
             rows = slice(start, start + _CHUNK)
             reading = read_signal(_rows(facts, rows), _rows(costs, rows), settings)
             direction[rows] = reading.direction
-            for column, computed in zip(values.values(), reading.values, strict=True):
-                column[rows] = computed
             for gate in reversed(range(len(BAR_GATES))):
                 passed = BAR_COMPARISONS[gate](reading.values[gate], thresholds[gate])
                 first_failed[rows][~passed] = gate
-    return SignalColumns(direction, values, first_failed)
+    return SignalColumns(direction, first_failed)
 
 
 def _rows(columns: Columns, rows: slice) -> Columns:

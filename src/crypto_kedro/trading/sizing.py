@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
 from crypto_kedro.trading.account import MarginStatus
 from crypto_kedro.trading.money import PPM, PRODUCT_UNITS, Btc
@@ -20,14 +20,14 @@ MIN_OUTCOMES = 30
 """Fewer outcomes than these prove nothing about the leverage that they bear."""
 
 
-class Size(NamedTuple):
+class Size(Struct, frozen=True):
     """An amount to enter with, and the cap that set it; zero and None when prices or capital are unknown."""
 
     amount: Btc
     limited_by: str | None
 
 
-class EntryPrices(NamedTuple):
+class EntryPrices(Struct, frozen=True):
     """What one BTC of an entry is reckoned with, in ticks.
 
     Args:

@@ -92,6 +92,26 @@ class TrainingParameters(ParameterGroup):
     max_foresight: float = Field(gt=0.0, le=1.0)
 
 
+class SearchRangeParameters(ParameterGroup):
+    """Values that a setting may take; see `SearchRange`."""
+
+    low: float
+    high: float
+    log: bool
+
+
+class TuningParameters(ParameterGroup):
+    """How the settings of the models are searched; see `TuningRule`. ``storage`` is the path of a SQLite file."""
+
+    enabled: bool
+    trials: int = Field(ge=1, le=10_000)
+    seconds: float | None = Field(gt=0.0)
+    inner_folds: int = Field(ge=2, le=20)
+    seed: int = Field(ge=0)
+    storage: str = Field(min_length=1)
+    space: dict[str, dict[str, SearchRangeParameters]]
+
+
 class MatchingParameters(ParameterGroup):
     """What history does not tell of the exchange; see `EngineSettings`, and `BacktestPlan` for ``limit_target``."""
 
@@ -140,8 +160,7 @@ class GateParameters(ParameterGroup):
     min_regimes_profitable: Fraction
     max_largest_trade_share: Fraction
     max_calibration_error: Fraction
-    max_overconfidence: float
-    min_final_net_profit: float
+    max_overconfidence: Fraction
 
 
 class DatedRates(ParameterGroup):
@@ -271,6 +290,7 @@ class Parameters(ParameterGroup):
     features: FeatureParameters
     labels: LabelParameters
     training: TrainingParameters
+    tuning: TuningParameters
     evaluation: EvaluationParameters
     gates: GateParameters
     costs: CostParameters

@@ -38,7 +38,8 @@ from crypto_kedro.learning.performance import (
     measure_account,
     sharpe_ratio,
 )
-from crypto_kedro.market.bars import FloatArray, IntArray
+from crypto_kedro.learning.splits import FINAL_WINDOW
+from crypto_kedro.market.bars import DAY_MS, FloatArray, IntArray
 from crypto_kedro.market.frame import timestamps
 from crypto_kedro.session.frames import (
     decisions_frame,
@@ -145,6 +146,7 @@ def trade_out_of_sample(
             },
             comparison.trials,
             comparison.validation,
+            _final_days(span),
         ),
         "windows": window_records(span, history, trader.kelly_by_window),
     }
@@ -213,6 +215,12 @@ def _cost_sensitivity(
             "fee_jpy": performance.fee_jpy,
             "interest_jpy": performance.interest_jpy,
         }
+
+
+def _final_days(span: Span) -> int:
+    """Return the UTC days of the final window, 0 if there is none."""
+    start = span.window_starts.get(FINAL_WINDOW)
+    return 0 if start is None else int(np.unique(span.opened_ms[span.opened_ms >= start] // DAY_MS).size)
 
 
 def _windows_of(span: Span, result: BacktestResult) -> "pd.api.extensions.ExtensionArray":

@@ -169,6 +169,7 @@ def evidence_of(evaluation: Mapping[str, Any], champion: Mapping[str, Any]) -> E
         calibration_error=classification["model"]["ece"],
         overconfidence=trading["executed_calibration"]["overconfidence"],
         final_net_profit=evaluation["windows"].get(FINAL_WINDOW, {}).get("net_profit"),
+        final_floor=validation["final_floor"],
         champion=champion["version"],
         champion_net_profit=champion["net_profit"],
         intervals={

@@ -43,6 +43,7 @@ class Evidence:
         overconfidence: by how much, at the least, the executed trades fell short of their mean probability: the lower
             end of an interval.
         final_net_profit: profit in the untouched final window, as a fraction.
+        final_floor: what as many days of the windows before would have brought at the worst in 95 of 100 cases.
         champion: ``none``, or the version that is compared.
         champion_net_profit: profit of the champion in the same final window.
         intervals: of the figures above that have one, by name.
@@ -71,6 +72,7 @@ class Evidence:
     calibration_error: float | None
     overconfidence: float | None
     final_net_profit: float | None
+    final_floor: float | None
     champion: str | None
     champion_net_profit: float | None
     intervals: Mapping[str, Interval | None] = field(default_factory=dict)
@@ -96,7 +98,6 @@ class GateLimits:
         max_largest_trade_share: largest part of the profit that one trade may have made.
         max_calibration_error: largest expected calibration error that is tolerated.
         max_overconfidence: how far executed trades may fall short of their probability.
-        min_final_net_profit: smallest profit of the final window.
     """
 
     allow_synthetic: bool = False
@@ -115,8 +116,7 @@ class GateLimits:
     min_regimes_profitable: float = 0.6
     max_largest_trade_share: float = 0.25
     max_calibration_error: float = 0.05
-    max_overconfidence: float = 0.0
-    min_final_net_profit: float = 0.0
+    max_overconfidence: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)

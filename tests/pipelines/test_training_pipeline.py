@@ -21,7 +21,13 @@ from crypto_kedro.market.frame import candles_from_frame, frame_from_bars
 from crypto_kedro.market.gaps import fill_halts
 from crypto_kedro.market.resample import CONTEXT_MS, DECISION_MS, resample
 from crypto_kedro.market.synthetic import synthetic_candles
-from crypto_kedro.parameters import CostParameters, FeatureParameters, LabelParameters, TrainingParameters
+from crypto_kedro.parameters import (
+    CostParameters,
+    FeatureParameters,
+    LabelParameters,
+    TrainingParameters,
+    TuningParameters,
+)
 from crypto_kedro.pipelines.features.nodes import make_features
 from crypto_kedro.pipelines.training import create_pipeline
 from crypto_kedro.serving.bundle import ModelBundle
@@ -32,7 +38,7 @@ SHORT_HISTORY = {"min_training_days": 20, "final_days": 5, "dry_run": True, "thr
 
 
 def configured(group: str) -> dict[str, Any]:
-    file = "parameters_costs.yml" if group == "costs" else "parameters_training.yml"
+    file = {"costs": "parameters_costs.yml", "tuning": "parameters_tuning.yml"}.get(group, "parameters_training.yml")
     values: dict[str, Any] = yaml.safe_load((CONF / file).read_text(encoding="utf-8"))[group]
     return values
 
@@ -62,6 +68,7 @@ def inputs() -> dict[str, Any]:
         "params:labels": LabelParameters(**configured("labels")),
         "params:costs": CostParameters(**configured("costs")),
         "params:training": TrainingParameters(**{**configured("training"), **SHORT_HISTORY}),
+        "params:tuning": TuningParameters(**configured("tuning")),
     }
 
 
@@ -71,7 +78,7 @@ def run_into(folder: Path, inputs: dict[str, Any], **slice_of: Any) -> DataCatal
         name: AtomicParquetDataset(filepath=str(folder / f"{name}.parquet"))
         for name in ("labels", "folds", "oos_predictions")
     }
-    for name in ("label_summary", "leakage_checks", "training_report"):
+    for name in ("label_summary", "leakage_checks", "tuning_result", "training_report"):
         outputs[name] = AtomicJSONDataset(filepath=str(folder / f"{name}.json"))
     outputs["folds_over_price"] = AtomicPlotlyDataset(filepath=str(folder / "folds_over_price.json"))
     outputs["model_bundle"] = BundleDataset(filepath=str(folder / "bundle"))
@@ -130,6 +137,27 @@ def test_given_a_training_when_reported_then_scores_stand_beside_the_priors(trai
     assert report["data_source"] == "synthetic"
 
 
+def test_given_tuning_as_shipped_when_trained_then_the_configured_settings_hold(trained: DataCatalog) -> None:
+    bundle: ModelBundle = trained.load("model_bundle")
+    assert trained.load("tuning_result") == {"enabled": False, "windows": {}}
+    assert bundle.provenance["models"]["lightgbm"] == {**configured("training")["models"]["lightgbm"], "rounds": 10}
+
+
+def test_given_a_tuned_window_when_trained_then_its_model_and_its_bundle_have_the_chosen_settings(
+    trained: DataCatalog, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    chosen = {"enabled": True, "windows": {"final": {"settings": {"lightgbm": {"learning_rate": 0.3}}}}}
+    run_into(tmp_path, inputs, to_outputs=["labels", "label_summary", "tuning_result"])
+    (tmp_path / "tuning_result.json").write_text(json.dumps(chosen))
+    tuned = run_into(tmp_path, inputs, from_nodes=["train"])
+
+    windows = [catalog.load("oos_predictions").set_index("window") for catalog in (trained, tuned)]
+    same = {name: windows[0].loc[name].equals(windows[1].loc[name]) for name in ("fold-1", "fold-2", "final")}
+    assert same == {"fold-1": True, "fold-2": True, "final": False}
+    assert tuned.load("model_bundle").provenance["models"]["lightgbm"]["learning_rate"] == 0.3
+    assert tuned.load("training_report")["tuning"] == chosen
+
+
 def test_given_labels_when_made_then_every_bar_is_labelled_or_counted(
     trained: DataCatalog, inputs: dict[str, Any]
 ) -> None:
@@ -148,7 +176,7 @@ def test_given_the_same_inputs_when_trained_again_then_the_bundle_is_the_same(
 def test_given_labels_and_checks_on_disk_when_run_from_training_on_then_the_result_is_the_same(
     trained: DataCatalog, inputs: dict[str, Any], tmp_path: Path
 ) -> None:
-    run_into(tmp_path, inputs, to_outputs=["labels", "label_summary", "leakage_checks"])
+    run_into(tmp_path, inputs, to_outputs=["labels", "label_summary", "tuning_result"])
     resumed = run_into(tmp_path, inputs, from_nodes=["train"])
     assert resumed.load("model_bundle").digest == trained.load("model_bundle").digest
 

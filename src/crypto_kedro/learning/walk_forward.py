@@ -1,7 +1,8 @@
 """Training over time: every prediction is made by a model that had seen only what lies before it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -81,16 +82,18 @@ def walk_forward(
     features: FeatureManager,
     interval_ms: int,
     track: Track = iter,
+    own_rules: Mapping[str, EnsembleRule] = MappingProxyType({}),
 ) -> WalkForwardResult:
     """Train each fold and the final model and predict their test windows.
 
     Args:
         examples: all rows.
         splitter: the windows.
-        rule: the recipe of the ensemble, the same in every window.
+        rule: the recipe of the ensemble in every window that has none of its own.
         features: the feature set.
         interval_ms: length of a bar.
         track: passes the folds through, so that a caller can show progress.
+        own_rules: recipes of single windows, by the window's name.
 
     Raises:
         LearningError: a window cannot be trained; the message names it.
@@ -103,7 +106,7 @@ def walk_forward(
     train_shares: dict[str, dict[str, float]] = {}
     ensemble: ProductionEnsemble | None = None
     for fold in track(folds):
-        ensemble, prior = _train(fold, examples, rule, features, interval_ms)
+        ensemble, prior = _train(fold, examples, own_rules.get(fold.name, rule), features, interval_ms)
         train_shares[fold.name] = dict(zip(CLASS_NAMES, prior.tolist(), strict=True))
         signals = _signals(fold, examples.observed, ensemble)
         heard.append(signals)
@@ -174,7 +177,12 @@ def score_folds(result: WalkForwardResult) -> dict[str, Any]:
 def fold_reliability(result: WalkForwardResult) -> dict[str, list[dict[str, float]]]:
     """Return the reliability curves of the calibrated ensemble over all folds together."""
     tested = _folds_only(result)
-    return reliability(_classes(tested), _probabilities(tested, "p"), tested["weight"].to_numpy())
+    return reliability(*predicted_classes(tested))
+
+
+def predicted_classes(predictions: pd.DataFrame) -> tuple[ClassArray, FloatArray, FloatArray]:
+    """Return what came true, the calibrated probabilities and the weights of predictions, as the metrics take them."""
+    return _classes(predictions), _probabilities(predictions, "p"), predictions["weight"].to_numpy(dtype=np.float64)
 
 
 def _folds_only(result: WalkForwardResult) -> pd.DataFrame:
@@ -186,7 +194,7 @@ def _scores(tested: pd.DataFrame, result: WalkForwardResult) -> dict[str, Any]:
     shares = np.bincount(classes, weights, len(CLASS_NAMES)) / weights.sum()
     return {
         "rows": len(tested),
-        "metrics": score(classes, _probabilities(tested, "p"), weights),
+        "metrics": score(*predicted_classes(tested)),
         "prior": score(classes, _probabilities(tested, "prior"), weights),
         "models": {name: score(classes, _probabilities(tested, name), weights) for name in result.final_model.models},
         "class_shares": {"test": dict(zip(CLASS_NAMES, shares.tolist(), strict=True))},

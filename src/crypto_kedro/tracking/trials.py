@@ -14,7 +14,7 @@ from crypto_kedro.learning.performance import DAYS_PER_YEAR
 
 SHARPE_METRIC = "evaluation.trading.strategy.sharpe"
 TRIAL_TAG = "trial"
-_DATA_TAG = "data_sha256"
+DATA_TAG = "data_sha256"
 _PARENT_TAG = "mlflow.parentRunId"
 
 
@@ -36,9 +36,9 @@ class TrialsDataset(AbstractDataset[None, dict[str, dict[str, Any]]]):
         records: dict[str, dict[str, Any]] = defaultdict(lambda: {"trials": 0, "daily_sharpes": []})
         for run in _runs():
             tags = run.data.tags
-            if _DATA_TAG not in tags or (_PARENT_TAG in tags and TRIAL_TAG not in tags):
+            if DATA_TAG not in tags or (_PARENT_TAG in tags and TRIAL_TAG not in tags):
                 continue
-            record = records[tags[_DATA_TAG]]
+            record = records[tags[DATA_TAG]]
             record["trials"] += 1
             if SHARPE_METRIC in run.data.metrics:
                 record["daily_sharpes"].append(run.data.metrics[SHARPE_METRIC] / float(np.sqrt(DAYS_PER_YEAR)))

@@ -1,6 +1,8 @@
 """Nodes of the training pipeline."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,6 +17,7 @@ from crypto_kedro.learning.labels import BarrierRule, label_bars
 from crypto_kedro.learning.leakage import check_foresight, check_recomputed, recompute_from, spread_rows
 from crypto_kedro.learning.models import MODEL_KINDS
 from crypto_kedro.learning.splits import Fold, WalkForward, fold_table
+from crypto_kedro.learning.tuning import SearchRange, Tuner, TuningRule, study_storage, with_settings
 from crypto_kedro.learning.walk_forward import (
     Examples,
     WalkForwardResult,
@@ -28,11 +31,18 @@ from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.market.frame import bars_from_frame
 from crypto_kedro.market.moments import utc_iso
 from crypto_kedro.market.resample import CONTEXT_MS, DECISION_MS
-from crypto_kedro.parameters import CostParameters, LabelParameters, TrackingParameters, TrainingParameters
+from crypto_kedro.parameters import (
+    CostParameters,
+    LabelParameters,
+    TrackingParameters,
+    TrainingParameters,
+    TuningParameters,
+)
 from crypto_kedro.reporting.evaluation_figures import importance_bars, reliability_diagram
 from crypto_kedro.reporting.fold_figures import fold_spans, folds_over_price
 from crypto_kedro.serving.bundle import ModelBundle
 from crypto_kedro.tracking.registry import Candidate
+from crypto_kedro.tracking.tuning_log import log_trial
 
 DRY_RUN_FOLDS = 2
 
@@ -87,12 +97,53 @@ def check_for_foresight(
     return {"recomputed_rows": len(rows), "correlation_with_next_return": correlations}
 
 
+def tune_models(
+    features: pd.DataFrame,
+    labels: pd.DataFrame,
+    feature_manifest: dict[str, Any],
+    feature_catalogue: dict[str, Any],
+    leakage_checks: dict[str, Any],  # noqa: ARG001  (nothing is fitted before the checks)
+    training: TrainingParameters,
+    tuning: TuningParameters,
+) -> dict[str, Any]:
+    """Choose the settings of the models of each window inside its own training rows, if tuning is enabled.
+
+    A rehearsal tunes nothing: its models are tiny whatever is chosen.
+
+    Returns:
+        JSON-able: ``enabled``, and ``windows`` with ``settings`` (by model), ``trials``, ``failed`` and
+        ``direction_log_loss`` (of the choice, on inner test rows) of each window by name.
+
+    Raises:
+        ConfigurationError: the search space does not fit the models.
+        FeatureError, LineageError: the features are not those of the catalogue or of the manifest.
+        LearningError: no trial of a window could be trained.
+    """
+    if not tuning.enabled or training.dry_run:
+        return {"enabled": False, "windows": {}}
+    manager = FeatureManager(_feature_set(features, feature_manifest, feature_catalogue))
+    examples = Examples.join(manager.validate_features(features), labels)
+    splitter = _splitter(training)
+    tuner = Tuner(
+        rule=_tuning_rule(tuning),
+        splitter=splitter,
+        base=_ensemble_rule(training),
+        features=manager,
+        interval_ms=DECISION_MS,
+        storage=study_storage(Path(tuning.storage)),
+        on_trial=partial(log_trial, data_sha256=feature_manifest["data"]["sha256"]),
+    )
+    folds = list(splitter.split(examples.labels))
+    tuned = [tuner.tune(fold, examples) for fold in track(folds, description="Tuning windows")]
+    return {"enabled": True, "windows": {window.window: window.record() for window in tuned}}
+
+
 def train(
     features: pd.DataFrame,
     labels: pd.DataFrame,
     feature_manifest: dict[str, Any],
     feature_catalogue: dict[str, Any],
-    leakage_checks: dict[str, Any],  # noqa: ARG001  (training waits for the checks)
+    tuning_result: dict[str, Any],
     training: TrainingParameters,
 ) -> tuple[WalkForwardResult, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Train and test the ensemble over time.
@@ -107,7 +158,9 @@ def train(
     """
     manager = FeatureManager(_feature_set(features, feature_manifest, feature_catalogue))
     examples = Examples.join(manager.validate_features(features), labels)
-    result = walk_forward(examples, _splitter(training), _ensemble_rule(training), manager, DECISION_MS, _progress)
+    rule = _ensemble_rule(training)
+    tuned = {name: with_settings(rule, window["settings"]) for name, window in tuning_result["windows"].items()}
+    result = walk_forward(examples, _splitter(training), rule, manager, DECISION_MS, _progress, tuned)
     for frame in (result.predictions, result.signals):
         frame.attrs = dict(labels.attrs)
     return result, result.predictions, result.signals, fold_table(result.folds)
@@ -140,6 +193,7 @@ def package_model(
             "max_gap_minutes": feature_manifest["max_gap_minutes"],
             "labels": labels.model_dump(mode="json"),
             "training": training.model_dump(mode="json"),
+            "models": {name: dict(values) for name, values in trained.final_model.rule.parameters.items()},
         },
     )
 
@@ -153,6 +207,7 @@ def report_training(
     bars_15m: pd.DataFrame,
     label_summary: dict[str, Any],
     leakage_checks: dict[str, Any],
+    tuning_result: dict[str, Any],
     feature_manifest: dict[str, Any],
     label_parameters: LabelParameters,
     training: TrainingParameters,
@@ -179,6 +234,7 @@ def report_training(
         "importances": trained.final_model.importances(),
         "labels": label_summary,
         "leakage_checks": leakage_checks,
+        "tuning": tuning_result,
         "parameters": {
             "labels": label_parameters.model_dump(mode="json"),
             "training": training.model_dump(mode="json"),
@@ -242,6 +298,14 @@ def _splitter(training: TrainingParameters) -> WalkForward:
         embargo_hours=training.embargo_hours,
         final_days=training.final_days,
     )
+
+
+def _tuning_rule(tuning: TuningParameters) -> TuningRule:
+    space = {
+        model: {name: SearchRange(**span.model_dump()) for name, span in spans.items()}
+        for model, spans in tuning.space.items()
+    }
+    return TuningRule(space, tuning.trials, tuning.seconds, tuning.inner_folds, tuning.seed)
 
 
 def _ensemble_rule(training: TrainingParameters) -> EnsembleRule:

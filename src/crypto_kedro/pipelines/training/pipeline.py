@@ -10,6 +10,7 @@ from crypto_kedro.pipelines.training.nodes import (
     propose_model,
     report_training,
     train,
+    tune_models,
 )
 
 
@@ -30,8 +31,22 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="check_for_foresight",
             ),
             node(
+                tune_models,
+                [
+                    "features",
+                    "labels",
+                    "feature_manifest",
+                    "feature_catalogue",
+                    "leakage_checks",
+                    "params:training",
+                    "params:tuning",
+                ],
+                "tuning_result",
+                name="tune_models",
+            ),
+            node(
                 train,
-                ["features", "labels", "feature_manifest", "feature_catalogue", "leakage_checks", "params:training"],
+                ["features", "labels", "feature_manifest", "feature_catalogue", "tuning_result", "params:training"],
                 ["trained", "oos_predictions", "signals", "folds"],
                 name="train",
             ),
@@ -52,6 +67,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "bars_15m",
                     "label_summary",
                     "leakage_checks",
+                    "tuning_result",
                     "feature_manifest",
                     "params:labels",
                     "params:training",

@@ -5,13 +5,14 @@ import io
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pandas as pd
 from kedro.io import DataCatalog, MemoryDataset
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 
 from crypto_kedro.evaluation.conditions import Conditions
@@ -23,7 +24,6 @@ from crypto_kedro.market.synthetic import synthetic_market
 from crypto_kedro.parameters import Parameters
 from crypto_kedro.pipelines import data, evaluation, features, training
 
-_WANTED = ("gate_results", "evaluation")
 _NO_CHAMPION = {"version": None, "bundle": None}
 OMNISCIENT_SHARES = (0.01, 0.03, 0.1, 0.3)
 
@@ -63,26 +63,52 @@ def run_market(parameters: Parameters, feature_catalogue: dict[str, Any], case: 
     started = time.perf_counter()
     with TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), _quiet("kedro"):
         catalog = _catalog(parameters, feature_catalogue, case, Path(folder))
-        wanted = (*_WANTED, *(("bars_1m", "bars_15m", "signals", "conditions") if case.signal_strength else ()))
-        outputs = SequentialRunner().run(_pipeline(wanted), catalog)
-        found = {name: outputs[name].load() for name in wanted}
-    strategy = found["evaluation"]["trading"]["strategy"]
+        outcome: dict[str, Any] = SequentialRunner().run(_pipeline(), catalog)["outcome"].load()
+    return {**asdict(case), **outcome, "seconds": time.perf_counter() - started}
+
+
+def describe_outcome(
+    gate_results: dict[str, Any], evaluation: dict[str, Any], omniscient: dict[str, float | None]
+) -> dict[str, Any]:
+    """Return what is kept of a market."""
+    strategy = evaluation["trading"]["strategy"]
     return {
-        "seed": case.seed,
-        "days": case.days,
-        "signal_strength": case.signal_strength,
-        "passed": found["gate_results"]["passed"],
-        "gates": found["gate_results"]["gates"],
+        "passed": gate_results["passed"],
+        "gates": gate_results["gates"],
         **{name: strategy[name] for name in ("trades", "net_profit", "sharpe")},
         "days_traded": strategy["days"],
-        "omniscient_sharpe": _omniscient(found, case) if case.signal_strength else {},
-        "seconds": time.perf_counter() - started,
+        "omniscient_sharpe": omniscient,
     }
 
 
-def _pipeline(wanted: tuple[str, ...]) -> Pipeline:
-    whole = sum((room.create_pipeline() for room in (data, features, training, evaluation)), Pipeline([]))
-    return whole.to_outputs(*wanted)
+def ask_the_omniscient(
+    case: MarketCase, bars_1m: pd.DataFrame, bars_15m: pd.DataFrame, signals: pd.DataFrame, conditions: Conditions
+) -> dict[str, float | None]:
+    """Return the Sharpe ratio of the omniscient traders by their share of the bars; nothing on noise."""
+    if case.signal_strength == 0.0:
+        return {}
+    truth = synthetic_market(case.days, case.seed, signal_strength=case.signal_strength).expected_return
+    span = build_span(bars_1m, bars_15m, signals)
+    sharpe = omniscient_sharpe(span, truth, conditions, OMNISCIENT_SHARES)
+    return {f"{share:g}": value for share, value in sharpe.items()}
+
+
+def _pipeline() -> Pipeline:
+    rooms = sum((room.create_pipeline() for room in (data, features, training, evaluation)), Pipeline([]))
+    ends = Pipeline(
+        [
+            node(
+                ask_the_omniscient,
+                ["case", "bars_1m", "bars_15m", "signals", "conditions"],
+                "omniscient",
+                name="ask_the_omniscient",
+            ),
+            node(
+                describe_outcome, ["gate_results", "evaluation", "omniscient"], "outcome", name="describe_outcome"
+            ),
+        ]
+    )
+    return (rooms + ends).to_outputs("outcome")
 
 
 def _catalog(parameters: Parameters, feature_catalogue: dict[str, Any], case: MarketCase, folder: Path) -> DataCatalog:
@@ -91,20 +117,12 @@ def _catalog(parameters: Parameters, feature_catalogue: dict[str, Any], case: Ma
     given: dict[str, Any] = {f"params:{name}": getattr(parameters, name) for name in type(parameters).model_fields}
     given["params:gates"] = parameters.gates.model_copy(update={"allow_synthetic": True})
     given["params:training"] = parameters.training.model_copy(update={"threads": 1})
-    given |= {"feature_catalogue": feature_catalogue, "champion": _NO_CHAMPION, "trials": {}}
+    given |= {"feature_catalogue": feature_catalogue, "champion": _NO_CHAMPION, "trials": {}, "case": case}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
     catalog["candles"] = CandleDataset(source="synthetic", pair=parameters.data.pair, synthetic=drawn)
     catalog["model_bundle"] = BundleDataset(filepath=str(folder / "bundle"))
     catalog["trained"] = MemoryDataset(copy_mode="assign")
     return catalog
-
-
-def _omniscient(found: dict[str, Any], case: MarketCase) -> dict[str, float | None]:
-    conditions: Conditions = found["conditions"]
-    span = build_span(found["bars_1m"], found["bars_15m"], found["signals"])
-    truth = synthetic_market(case.days, case.seed, signal_strength=case.signal_strength).expected_return
-    sharpe = omniscient_sharpe(span, truth, conditions, OMNISCIENT_SHARES)
-    return {f"{share:g}": value for share, value in sharpe.items()}
 
 
 @contextlib.contextmanager

@@ -1,0 +1,114 @@
+"""The same function on many items: one after the other, in processes of this machine, or on a Dask cluster."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from joblib import Parallel, delayed
+
+from crypto_kedro.errors import ConfigurationError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Backend(StrEnum):
+    """Where work is done."""
+
+    SEQUENTIAL = "sequential"
+    JOBLIB = "joblib"
+    DASK = "dask"
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Where, and on how many processes.
+
+    Args:
+        backend: ``dask`` needs the package ``distributed``.
+        workers: processes; of no meaning where ``dask_address`` is given.
+        dask_address: of a running scheduler, such as ``tcp://host:8786``; None starts a cluster on this machine.
+    """
+
+    backend: Backend = Backend.JOBLIB
+    workers: int = 2
+    dask_address: str | None = None
+
+
+def run_all(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    compute: Compute,
+    on_result: Callable[[Result], None],
+) -> list[Result]:
+    """Return the function's results in the order of the items.
+
+    Args:
+        function: picklable, and a function of its item alone; a Dask cluster calls it again if a worker dies under it.
+        items: picklable.
+        compute: where to run.
+        on_result: called here with each result as it comes, in any order.
+
+    Raises:
+        ConfigurationError: the package ``distributed`` is absent or no scheduler answers.
+    """
+    found: dict[int, Result] = {}
+    for place, result in _RUNNERS[compute.backend](_Placed(function), list(enumerate(items)), compute):
+        found[place] = result
+        on_result(result)
+    return [found[place] for place in range(len(items))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """The function, with the place of its item beside its result."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, placed: tuple[int, Any]) -> tuple[int, Any]:
+        place, item = placed
+        return place, self.function(item)
+
+
+_Run = Callable[[_Placed, list[tuple[int, Any]], Compute], Iterator[tuple[int, Any]]]
+
+
+def _sequential(call: _Placed, items: list[tuple[int, Any]], _: Compute) -> Iterator[tuple[int, Any]]:
+    return map(call, items)
+
+
+def _joblib(call: _Placed, items: list[tuple[int, Any]], compute: Compute) -> Iterator[tuple[int, Any]]:
+    # Items take minutes: handing out one at a time keeps all workers busy to the end.
+    parallel = Parallel(n_jobs=compute.workers, batch_size=1, return_as="generator_unordered")
+    results: Iterator[tuple[int, Any]] = parallel(delayed(call)(item) for item in items)
+    return results
+
+
+def _dask(call: _Placed, items: list[tuple[int, Any]], compute: Compute) -> Iterator[tuple[int, Any]]:
+    try:
+        from distributed import Client, LocalCluster, as_completed
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "compute.backend is dask, but the package distributed is not installed; "
+            "run `pip install distributed` or choose joblib"
+        ) from None
+    if compute.dask_address is None:
+        with (
+            LocalCluster(n_workers=compute.workers, threads_per_worker=1, dashboard_address=None) as cluster,
+            Client(cluster) as client,
+        ):
+            yield from (done.result() for done in as_completed(client.map(call, items, pure=False)))
+        return
+    try:
+        client = Client(compute.dask_address, timeout=10)
+    except (OSError, TimeoutError) as error:
+        raise ConfigurationError(
+            f"compute.dask_address is {compute.dask_address}, where no scheduler answers ({error}); "
+            "start one with `dask scheduler` or set it to null"
+        ) from error
+    with client:
+        yield from (done.result() for done in as_completed(client.map(call, items, pure=False)))
+
+
+_RUNNERS: dict[Backend, _Run] = {Backend.SEQUENTIAL: _sequential, Backend.JOBLIB: _joblib, Backend.DASK: _dask}

@@ -200,7 +200,7 @@ def test_noise_of_the_synthetic_market_finds_no_edge_and_fails_the_gates(catalog
     gate_results = catalogs["noise"].load("gate_results")
     assert gate_results["passed"] is False
     assert {"real_data", "beats_random_entries"} <= set(gate_results["failed"])
-    assert "No edge found: at a confidence of 0.65 the model's" in verdict_of(catalogs["noise"])
+    assert "No edge found: at a confidence of 0.5 the model's" in verdict_of(catalogs["noise"])
     assert "The candles are synthetic" in verdict_of(catalogs["noise"])
 
 
@@ -208,13 +208,13 @@ def test_a_model_that_never_reaches_the_threshold_is_said_to_have_asked_for_no_t
     catalogs: dict[str, DataCatalog],
 ) -> None:
     verdict = verdict_of(catalogs["silence"])
-    assert "No edge found: at a confidence of 0.65 the model asked for 0 trades in 3," in verdict
+    assert "No edge found: at a confidence of 0.5 the model asked for 0 trades in 3," in verdict
     assert catalogs["silence"].load("trades").empty
 
 
 def test_a_model_that_knows_the_future_passes_every_gate_on_market_data(catalogs: dict[str, DataCatalog]) -> None:
     assert catalogs["knowledge"].load("gate_results")["failed"] == []
-    assert "Edge found out of sample: at a confidence of 0.65 the model's" in verdict_of(catalogs["knowledge"])
+    assert "Edge found out of sample: at a confidence of 0.5 the model's" in verdict_of(catalogs["knowledge"])
 
 
 def test_the_same_model_on_synthetic_candles_fails_on_the_source_alone(catalogs: dict[str, DataCatalog]) -> None:
@@ -313,8 +313,8 @@ def test_a_table_that_is_not_the_trainings_own_is_refused(tmp_path: Path, name: 
 
 def test_another_threshold_than_the_models_is_refused(tmp_path: Path) -> None:
     given = inputs(*SOURCES["knowledge"])
-    given["params:training"] = given["params:training"].model_copy(update={"confidence_threshold": 0.5})
-    with pytest.raises(LineageError, match=r"was trained for 0\.65"):
+    given["params:training"] = given["params:training"].model_copy(update={"confidence_threshold": 0.7})
+    with pytest.raises(LineageError, match=r"was trained for 0\.5"):
         run(tmp_path, given)
 
 

@@ -106,13 +106,14 @@ def final_floor(returns: FloatArray, final_days: int, resampling: Resampling) ->
         resampling: of the days before it, in stretches.
 
     Returns:
-        A profit as a fraction; None if there are fewer days before the final window than in it.
+        A profit as a fraction, 0 at most; None if there are fewer days before the final window than in it.
     """
     before = returns[: returns.size - final_days]
     if final_days < 1 or before.size < final_days:
         return None
     draws = stationary_bootstrap(before.size, resampling)[:, :final_days]
-    return float(np.quantile(np.prod(1.0 + before[draws], axis=1) - 1.0, WORST_CASES))
+    # A window that does not lose holds, however well the ones before it did.
+    return min(0.0, float(np.quantile(np.prod(1.0 + before[draws], axis=1) - 1.0, WORST_CASES)))
 
 
 def candidate_returns(

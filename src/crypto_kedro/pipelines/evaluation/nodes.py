@@ -41,6 +41,7 @@ from crypto_kedro.reporting.backtest_sections import trades_page, trades_plotly
 from crypto_kedro.reporting.evaluation_figures import equity_plotly, reliability_plotly
 from crypto_kedro.reporting.evaluation_report import EvaluationRecords, evaluation_html
 from crypto_kedro.serving.bundle import ModelBundle
+from crypto_kedro.tracking.run import data_tags
 from crypto_kedro.trading.money import Jpy
 from crypto_kedro.trading.settings import BarrierRule
 
@@ -141,7 +142,7 @@ def trade(
     check_belonging(tables, training_report)
     opportunities = find_opportunities(oos_predictions, labels, DECISION_MS, conditions.costs)
     validation = ValidationRule(evaluation.candidate_thresholds, evaluation.overfitting_blocks, _resampling(evaluation))
-    known = trials.get(feature_manifest["data"]["sha256"])
+    known = trials.get(data_tags(feature_manifest["data"])["data_sha256"])
     record = TrialRecord(known["trials"], tuple(known["daily_sharpes"])) if known else TrialRecord()
     run = trade_out_of_sample(
         build_span(bars_1m, bars_15m, signals),

@@ -111,3 +111,34 @@ def explain(metadata: ProjectMetadata, at: str, env: str | None, params: dict[st
         click.echo(json.dumps(explanation.as_dict(), allow_nan=False))
     else:
         print_explanation(explanation, Console())
+
+
+@cli.command()
+@click.option("--version", metavar="N", help="The registered version to take for paper trading.")
+@click.option("--reason", default="", help="Why the gates are overruled; kept in the lineage with your user name.")
+@click.option("--list", "listed", is_flag=True, help="Show all versions with aliases and verdicts, change nothing.")
+@click.option("--env", "-e", default=None, help="Use this environment's configuration; default: local.")
+@click.pass_obj
+def promote(metadata: ProjectMetadata, version: str | None, reason: str, listed: bool, env: str | None) -> None:
+    """Overrule the gates for PAPER trading: the version gets the alias paper-champion, never champion.
+
+    Who did it, when, why and against which gates is recorded with the version. Real money takes only a model that
+    passed every gate.
+
+    Examples: kedro promote --list, kedro promote --version 3 --reason "watch it for a month"
+    """
+    if listed == (version is not None):
+        raise click.UsageError("promote: give either --list, or --version with --reason")
+    from rich.console import Console
+
+    from crypto_kedro.promote import all_standings, print_standings, promote_for_paper
+
+    try:
+        if version is None:
+            print_standings(all_standings(metadata.project_path, env), Console())
+            return
+        standing = promote_for_paper(metadata.project_path, version, reason, env)
+    except CryptoKedroError as error:
+        raise click.ClickException(str(error)) from error
+    failed = ", ".join(standing.failed) or "none"
+    click.echo(f"Version {version} is paper-champion now. Gates that had failed: {failed}.")

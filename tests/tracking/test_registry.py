@@ -1,5 +1,7 @@
 """Registering and judging a real bundle in a real SQLite store."""
 
+import logging
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from crypto_kedro.errors import LineageError
 from crypto_kedro.learning.export import BundleContent, write_bundle
 from crypto_kedro.serving.bundle import ModelBundle, load_bundle
 from crypto_kedro.tracking.datasets import PromotionDataset, RegisteredModelDataset
+from crypto_kedro.tracking.overrule import PAPER_CHAMPION, Overruling, overrule, standings
 from crypto_kedro.tracking.registry import CHALLENGER, CHAMPION, Candidate, record_verdict, register
 from crypto_kedro.tracking.run import finish, start
 
@@ -55,7 +58,15 @@ def candidate(bundle: ModelBundle, name: str, *, dry_run: bool = False, source: 
 
 def gates(*failed: str) -> dict[str, Any]:
     names = ("real_data", "enough_trades")
-    verdicts = [{"name": name, "verdict": "fail" if name in failed else "pass"} for name in names]
+    verdicts = [
+        {
+            "name": name,
+            "verdict": "fail" if name in failed else "pass",
+            "explanation": "7 trades.",
+            "threshold": ">= 100",
+        }
+        for name in names
+    ]
     return {"passed": not failed, "failed": list(failed), "gates": verdicts}
 
 
@@ -172,3 +183,120 @@ def test_the_alias_champion_moves_only_if_every_gate_passed(
     assert run.data.tags["gate.enough_trades"] == ("fail" if failed else "pass")
     assert run.data.metrics["evaluation.trading.strategy.trades"] == 3.0
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
+
+
+def judged(bundle: ModelBundle, name: str, *failed: str, source: str = "file") -> dict[str, Any]:
+    """Register a candidate, judge it in the same run, and return what was registered."""
+    start("training + evaluation", CODE, {})
+    registered = register(candidate(bundle, name, source=source))
+    record_verdict(registered, gates(*failed), {})
+    finish("FINISHED")
+    return registered
+
+
+def decision(version: str, reason: str = "watch it", *, demonstration: bool = False) -> Overruling:
+    return Overruling(version, reason, "hanako", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), demonstration)
+
+
+def test_given_a_failed_gate_then_the_version_keeps_its_reason(bundle: ModelBundle) -> None:
+    judged(bundle, "reasoned", "enough_trades")
+
+    tags = MlflowClient().get_model_version("reasoned", "1").tags
+    assert tags["gate.enough_trades"] == "fail"
+    assert tags["reason.enough_trades"] == "7 trades. Needed: >= 100."
+    assert tags["verdict"] == "version 1 stays challenger: failed enough_trades"
+
+
+def test_given_a_new_champion_then_it_names_the_one_before_which_stays_reachable(bundle: ModelBundle) -> None:
+    for _ in range(2):
+        judged(bundle, "succession")
+
+    client = MlflowClient()
+    champion = client.get_model_version_by_alias("succession", CHAMPION)
+    assert (str(champion.version), champion.tags["replaces_champion_version"]) == ("2", "1")
+    assert (
+        mlflow.pyfunc.load_model("models:/succession/1").metadata.run_id
+        == client.get_model_version("succession", "1").run_id
+    )
+
+
+def test_given_a_second_evaluation_of_a_version_then_the_second_opening_is_said_and_counted(
+    bundle: ModelBundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    registered = judged(bundle, "opened")
+    first = MlflowClient().get_model_version("opened", "1").tags
+    with caplog.at_level(logging.WARNING):
+        start("evaluation", CODE, {})
+        record_verdict(registered, gates(), {})
+        finish("FINISHED")
+
+    second = MlflowClient().get_model_version("opened", "1").tags
+    assert (first["final_window_openings"], second["final_window_openings"]) == ("1", "2")
+    assert second["final_window_opened_at"] == first["final_window_opened_at"]
+    assert "opened version 1 was opened before" in caplog.text
+
+
+def test_given_a_person_who_overrules_then_paper_gets_the_version_and_the_lineage_says_so(bundle: ModelBundle) -> None:
+    judged(bundle, "overruled", "enough_trades")
+
+    standing = overrule("overruled", decision("1"))
+
+    version = MlflowClient().get_model_version_by_alias("overruled", PAPER_CHAMPION)
+    assert CHAMPION not in MlflowClient().get_registered_model("overruled").aliases
+    assert {key: value for key, value in version.tags.items() if key.startswith("overruled")} == {
+        "overruled_for": "paper",
+        "overruled_by": "hanako",
+        "overruled_at": "2026-01-02T03:04:05+00:00",
+        "overruled_reason": "watch it",
+        "overruled_gates": "enough_trades",
+    }
+    assert standing.aliases == (CHALLENGER, PAPER_CHAMPION)
+    assert standing.failed == ("enough_trades",)
+
+
+def test_given_versions_then_they_are_listed_newest_first_with_their_standing(bundle: ModelBundle) -> None:
+    judged(bundle, "listed")
+    start("training", CODE, {})
+    register(candidate(bundle, "listed"))
+    finish("FINISHED")
+
+    newest, first = standings("listed")
+    assert (newest.version, newest.aliases, newest.verdict, newest.openings) == ("2", (CHALLENGER,), None, 0)
+    assert (first.version, first.aliases, first.openings) == ("1", (CHAMPION,), 1)
+    assert first.verdict == "version 1 is champion: every gate passed"
+    assert standings("never registered") == []
+
+
+@pytest.mark.parametrize(
+    ("overruling", "message"),
+    [
+        (decision("9"), "has no version 9; choose one of 1"),
+        (decision("nine"), "has no version nine; choose one of 1"),
+        (decision("1", "  "), "the reason is empty"),
+        (decision("1"), "trained on synthetic candles"),
+    ],
+)
+def test_given_an_impossible_overruling_then_it_is_refused_and_no_alias_moves(
+    bundle: ModelBundle, overruling: Overruling, message: str
+) -> None:
+    if not standings("refused"):
+        judged(bundle, "refused", source="synthetic")
+
+    with pytest.raises(LineageError, match=message):
+        overrule("refused", overruling)
+    assert PAPER_CHAMPION not in MlflowClient().get_registered_model("refused").aliases
+
+
+def test_given_a_version_without_a_verdict_then_there_is_nothing_to_overrule(bundle: ModelBundle) -> None:
+    start("training", CODE, {})
+    register(candidate(bundle, "unjudged"))
+    finish("FINISHED")
+
+    with pytest.raises(LineageError, match="no verdict to overrule"):
+        overrule("unjudged", decision("1"))
+
+
+def test_given_a_demonstration_then_a_synthetic_model_may_trade_on_paper(bundle: ModelBundle) -> None:
+    judged(bundle, "shown", source="synthetic")
+
+    assert PAPER_CHAMPION in overrule("shown", decision("1", demonstration=True)).aliases

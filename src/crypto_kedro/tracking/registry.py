@@ -1,7 +1,9 @@
 """Registering a trained model and moving the aliases ``challenger`` and ``champion``."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,17 @@ from crypto_kedro.tracking.run import feature_tags, flatten
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
+GATE_TAG = "gate."
+REASON_TAG = "reason."
+VERDICT_TAG = "verdict"
+OPENED_TAG = "final_window_opened_at"
+OPENINGS_TAG = "final_window_openings"
 _SERVED_MODEL = Path(__file__).with_name("served_model.py")
 SYNTHETIC = "synthetic"
 # Besides crypto-kedro itself, which is not on a package index.
 _SERVING_LIBRARIES = ("mlflow", "numpy", "pandas", "treelite")
+logger = logging.getLogger(__name__)
+
 _LINEAGE_TAGS = ("git_sha", "git_dirty", "data_source", "data_sha256", "feature_set", "feature_set_hash")
 
 
@@ -99,7 +108,8 @@ def record_verdict(
 ) -> dict[str, Any]:
     """Log an evaluation and its gates; make the version ``champion`` if every gate passed.
 
-    A model of the synthetic market never becomes champion, whatever the gates allow.
+    A model of the synthetic market never becomes champion, whatever the gates allow. The version is tagged with the
+    verdict of every gate and its reason, and with how often its final window has been opened.
 
     Args:
         registered: what `register` returned.
@@ -117,22 +127,58 @@ def record_verdict(
         raise LineageError("verdict: no MLflow run is active; evaluate with `kedro run --pipelines evaluation`")
     mlflow.log_metrics(dict(_figures("evaluation", evaluation)))
     mlflow.log_dict(dict(gates), "gates.json")
-    mlflow.set_tags({f"gate.{gate['name']}": gate["verdict"] for gate in gates["gates"]})
+    mlflow.set_tags({f"{GATE_TAG}{gate['name']}": gate["verdict"] for gate in gates["gates"]})
     mlflow.set_tag("evaluates_run_id", registered["run_id"])
     name, version, failed = registered["name"], registered["version"], list(gates["failed"])
     verdict: dict[str, Any] = {"promoted": False, "name": name, "version": version, "failed": failed}
     if version is None:
         return {**verdict, "verdict": f"not promoted: {registered['reason']}"}
     client = MlflowClient()
-    for gate in gates["gates"]:
-        client.set_model_version_tag(name, version, f"gate.{gate['name']}", gate["verdict"])
-    client.set_model_version_tag(name, version, "evaluation_run_id", run.info.run_id)
-    if not gates["passed"]:
-        return {**verdict, "verdict": f"version {version} stays {CHALLENGER}: failed {', '.join(failed)}"}
-    if client.get_model_version(name, version).tags["data_source"] == SYNTHETIC:
-        return {**verdict, "verdict": f"version {version} stays {CHALLENGER}: every gate passed, on synthetic candles"}
+    synthetic = client.get_model_version(name, version).tags["data_source"] == SYNTHETIC
+    verdict |= {"promoted": gates["passed"] and not synthetic, "verdict": _sentence(version, failed, synthetic)}
+    tags = {"evaluation_run_id": run.info.run_id, VERDICT_TAG: verdict["verdict"], **_gate_tags(gates)}
+    tags |= _opened(client, name, version)
+    if verdict["promoted"]:
+        tags |= _promote(client, name, version)
+    for key, value in tags.items():
+        client.set_model_version_tag(name, version, key, value)
+    return verdict
+
+
+def _sentence(version: str, failed: Sequence[str], synthetic: bool) -> str:
+    if failed:
+        return f"version {version} stays {CHALLENGER}: failed {', '.join(failed)}"
+    if synthetic:
+        return f"version {version} stays {CHALLENGER}: every gate passed, on synthetic candles"
+    return f"version {version} is {CHAMPION}: every gate passed"
+
+
+def _gate_tags(gates: Mapping[str, Any]) -> dict[str, str]:
+    """Return the verdict of every gate and why those that failed did."""
+    reasons = {
+        f"{REASON_TAG}{gate['name']}": f"{gate['explanation']} Needed: {gate['threshold']}." for gate in gates["gates"]
+    }
+    return {**{f"{GATE_TAG}{gate['name']}": gate["verdict"] for gate in gates["gates"]}, **reasons}
+
+
+def _opened(client: MlflowClient, name: str, version: str) -> dict[str, str]:
+    """Count that the final window of a version was looked into; only the first look was at days that nobody knew."""
+    tags = client.get_model_version(name, version).tags
+    openings = int(tags.get(OPENINGS_TAG, 0)) + 1
+    if openings > 1:
+        logger.warning(
+            "The final window of %s version %s was opened before, first at %s; this is opening %d. It is untouched "
+            "only once: judge by the first, or train a new version.", name, version, tags[OPENED_TAG], openings,
+        )  # fmt: skip
+        return {OPENINGS_TAG: str(openings)}
+    return {OPENINGS_TAG: "1", OPENED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _promote(client: MlflowClient, name: str, version: str) -> dict[str, str]:
+    """Move the alias and return tags that name the champion before, which stays reachable by its version."""
+    before = client.get_registered_model(name).aliases.get(CHAMPION)
     client.set_registered_model_alias(name, CHAMPION, version)
-    return {**verdict, "promoted": True, "verdict": f"version {version} is {CHAMPION}: every gate passed"}
+    return {} if before is None or str(before) == version else {"replaces_champion_version": str(before)}
 
 
 def _log_training(candidate: Candidate) -> None:

@@ -235,6 +235,7 @@ def test_the_report_holds_all_its_parts_in_order(catalogs: dict[str, DataCatalog
         "Key figures",
         "Gates",
         "Profit beside baselines",
+        "Luck",
         "Account",
         "Trades",
         "Gate funnel",

@@ -11,6 +11,7 @@ from crypto_kedro.errors import LineageError
 from crypto_kedro.learning.performance import AccountHistory, measure_account
 from crypto_kedro.reporting.backtest_sections import backtest_sections
 from crypto_kedro.reporting.evaluation_figures import importance_bars, profit_beside_baselines, reliability_diagram
+from crypto_kedro.reporting.luck_section import luck_section
 from crypto_kedro.reporting.page import (
     NOT_APPLICABLE,
     Section,
@@ -96,6 +97,7 @@ def evaluation_html(records: EvaluationRecords) -> str:
         Section("Key figures", _key_figures(records.evaluation)),
         Section("Gates", _gates(records.gate_results), "A model may become champion only if it passes all of them."),
         Section("Profit beside baselines", _profit(records), "The same account, core and exchange, all costs paid."),
+        luck_section(records.evaluation["trading"]),
         *_backtest(records),
         Section("Other costs", _cost_sensitivity(records.evaluation["trading"]), OTHER_COSTS),
         Section("Predictions", _predictions(scores), PREDICTIONS),
@@ -140,11 +142,12 @@ def _gates(results: Mapping[str, Any]) -> Markup:
             badge_html(gate["verdict"], Tone.GOOD if gate["verdict"] == "pass" else Tone.BAD),
             gate["threshold"],
             gate["explanation"],
+            None if gate["interval"] is None else _range(gate["interval"], "{:.3g}"),
         ]
         for gate in results["gates"]
     ]
     passed = len(rows) - len(results["failed"])
-    return table_html(["Gate", "Verdict", "Must be", "Found"], rows, caption=f"{passed} of {len(rows)} gates passed")
+    return table_html(["Gate", "Verdict", "Must be", "Found", "Interval"], rows, caption=f"{passed} of {len(rows)} gates passed")
 
 
 def _profit(records: EvaluationRecords) -> Markup:

@@ -147,7 +147,8 @@ def _gates(results: Mapping[str, Any]) -> Markup:
         for gate in results["gates"]
     ]
     passed = len(rows) - len(results["failed"])
-    return table_html(["Gate", "Verdict", "Must be", "Found", "Interval"], rows, caption=f"{passed} of {len(rows)} gates passed")
+    columns = ["Gate", "Verdict", "Must be", "Found", "Interval"]
+    return table_html(columns, rows, caption=f"{passed} of {len(rows)} gates passed")
 
 
 def _profit(records: EvaluationRecords) -> Markup:

@@ -27,7 +27,8 @@ def draw(side: str, answers: dict[str, Answer], explanations: list[Explanation],
         equity.set(title=f"Equity, {side}", xlabel="bar", ylabel="million JPY")
         distance.set(title="Distance from ours", xlabel="bar", ylabel="JPY")
         equity.legend()
-        for axis, explanation in zip(lower.subplots(1, len(explanations), squeeze=False)[0], explanations, strict=True):
+        axes = lower.subplots(1, len(explanations), squeeze=False)[0]
+        for axis, explanation in zip(axes, explanations, strict=True):
             _waterfall(axis, explanation)
         figure.savefig(path, dpi=110)
 

@@ -1,8 +1,10 @@
 """The same function on many items: one after the other, in processes of this machine, or on a Dask cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed
@@ -11,6 +13,8 @@ from crypto_kedro.errors import ConfigurationError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_PATIENCE_S = 5
 
 
 class Backend(StrEnum):
@@ -86,29 +90,41 @@ def _joblib(call: _Placed, items: list[tuple[int, Any]], compute: Compute) -> It
 
 
 def _dask(call: _Placed, items: list[tuple[int, Any]], compute: Compute) -> Iterator[tuple[int, Any]]:
-    try:
-        from distributed import Client, LocalCluster, as_completed
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            "compute.backend is dask, but the package distributed is not installed; "
-            "run `pip install distributed` or choose joblib"
-        ) from None
+    distributed = _distributed()
+    with _client(distributed, compute) as client:
+        # Pure tasks of the same arguments would be merged into one.
+        for done in distributed.as_completed(client.map(call, items, pure=False)):
+            yield done.result()
+
+
+@contextmanager
+def _client(distributed: Any, compute: Compute) -> Iterator[Any]:
+    """Connect to the scheduler that is named, or to a cluster that lives as long as the connection."""
     if compute.dask_address is None:
-        with (
-            LocalCluster(n_workers=compute.workers, threads_per_worker=1, dashboard_address=None) as cluster,
-            Client(cluster) as client,
-        ):
-            yield from (done.result() for done in as_completed(client.map(call, items, pure=False)))
+        # One thread a process, since libraries that count on a process of their own share the work.
+        cluster = distributed.LocalCluster(n_workers=compute.workers, threads_per_worker=1, dashboard_address=None)
+        with cluster, distributed.Client(cluster) as client:
+            yield client
         return
     try:
-        client = Client(compute.dask_address, timeout=10)
-    except (OSError, TimeoutError) as error:
+        client = distributed.Client(compute.dask_address, timeout=_PATIENCE_S)
+    except OSError as error:
         raise ConfigurationError(
             f"compute.dask_address is {compute.dask_address}, where no scheduler answers ({error}); "
             "start one with `dask scheduler` or set it to null"
         ) from error
     with client:
-        yield from (done.result() for done in as_completed(client.map(call, items, pure=False)))
+        yield client
+
+
+def _distributed() -> Any:
+    try:
+        return import_module("distributed")
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "compute.backend is dask, but the package distributed is not installed; "
+            "run `pip install distributed` or choose joblib"
+        ) from None
 
 
 _RUNNERS: dict[Backend, _Run] = {Backend.SEQUENTIAL: _sequential, Backend.JOBLIB: _joblib, Backend.DASK: _dask}

@@ -283,6 +283,32 @@ class TrackingParameters(ParameterGroup):
     registered_model: str = Field(min_length=1)
 
 
+class ComputeParameters(ParameterGroup):
+    """Where work that falls into independent parts is done; see `crypto_kedro.compute.Compute`."""
+
+    backend: Literal["sequential", "joblib", "dask"]
+    workers: int = Field(ge=1, le=1024)
+    dask_address: str | None
+
+
+class PlantedParameters(ParameterGroup):
+    """Markets with a planted signal of one strength."""
+
+    name: str = Field(min_length=1)
+    signal_strength: float = Field(gt=0.0, le=1.0)
+    markets: int = Field(ge=1)
+
+
+class GateTrialParameters(ParameterGroup):
+    """The markets on which the gates are tried."""
+
+    days: int = Field(ge=1, le=3650)
+    first_seed: int = Field(ge=0)
+    noise_markets: int = Field(ge=1)
+    planted: tuple[PlantedParameters, ...]
+    confidence_level: float = Field(gt=0.5, lt=1.0)
+
+
 class Parameters(ParameterGroup):
     """All of ``conf/*/parameters*.yml``."""
 
@@ -296,6 +322,8 @@ class Parameters(ParameterGroup):
     costs: CostParameters
     trading: TradingParameters
     tracking: TrackingParameters
+    compute: ComputeParameters
+    gate_trial: GateTrialParameters
 
     @model_validator(mode="after")
     def _one_gap_rule(self) -> Self:

@@ -21,8 +21,8 @@ def omniscient_sharpe(
 ) -> dict[float, float | None]:
     """Return the annual Sharpe ratio after costs of a trader who knows the mean of the next bar's return.
 
-    It trades through the same core and engine as a model, under the same barriers, costs and guards. It is certain of the
-    planted side at the bars where the expected move is largest, and silent at all others.
+    It trades through the same core and engine as a model, under the same barriers, costs and guards. It is certain of
+    the planted side at the bars where the expected move is largest, and silent at all others.
 
     Args:
         span: the history that is traded.

@@ -25,7 +25,7 @@ from crypto_kedro.parameters import Parameters
 from crypto_kedro.pipelines import data, evaluation, features, training
 
 _NO_CHAMPION = {"version": None, "bundle": None}
-OMNISCIENT_SHARES = (0.01, 0.03, 0.1, 0.3)
+OMNISCIENT_SHARES = (0.03, 0.1, 0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,7 @@ def _pipeline() -> Pipeline:
                 "omniscient",
                 name="ask_the_omniscient",
             ),
-            node(
-                describe_outcome, ["gate_results", "evaluation", "omniscient"], "outcome", name="describe_outcome"
-            ),
+            node(describe_outcome, ["gate_results", "evaluation", "omniscient"], "outcome", name="describe_outcome"),
         ]
     )
     return (rooms + ends).to_outputs("outcome")

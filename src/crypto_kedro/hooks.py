@@ -11,10 +11,13 @@ from kedro.pipeline import Pipeline
 from rich.console import Console
 from rich.table import Table
 
+from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters import TrackingParameters, validate_parameters
 from crypto_kedro.tracking.provenance import code_version, library_versions
 
 logger = logging.getLogger(__name__)
+
+TRADING_ENVIRONMENTS = ("paper", "live")
 
 
 class ConfigurationHooks:
@@ -22,8 +25,18 @@ class ConfigurationHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Validate the whole parameter tree, whichever pipeline is about to run."""
-        validate_parameters(context.config_loader["parameters"])
+        """Validate the whole parameter tree, whichever pipeline is about to run.
+
+        Raises:
+            ConfigurationError: a parameter is unknown or out of range, or an environment that trades would let a model
+                of synthetic candles pass.
+        """
+        parameters = validate_parameters(context.config_loader["parameters"])
+        if parameters.gates.allow_synthetic and context.env in TRADING_ENVIRONMENTS:
+            raise ConfigurationError(
+                f"parameters: gates.allow_synthetic is true in the environment {context.env}, where money is traded; "
+                "set it to false, it is for demonstrations only"
+            )
 
 
 class TrackingHooks:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crypto_kedro.exchange.simulator.application import build_application
 from crypto_kedro.exchange.simulator.commands import Command
+from crypto_kedro.exchange.simulator.faults import Faults
 from crypto_kedro.exchange.simulator.price_source import PriceSource, ScriptSource
 from crypto_kedro.exchange.simulator.running import RunningExchange
 from crypto_kedro.exchange.simulator.server import loopback_socket, server
@@ -203,6 +204,7 @@ class Served:
         source: the market.
         settings: account and behaviour.
         middleware: stands between the wire and the exchange.
+        faults: what goes wrong.
         more: further arguments of the running exchange.
     """
 
@@ -212,12 +214,13 @@ class Served:
         source: PriceSource,
         settings: SimulatorSettings = UNLIMITED,
         middleware: Sequence[Middleware] = (),
+        faults: Faults | None = None,
         **more: Any,
     ) -> None:
         self._host = host
         self.url = host.url
         self.client = host.client
-        host.on_loop(lambda: self._start(source, settings, middleware, more))
+        host.on_loop(lambda: self._start(source, settings, middleware, faults, more))
 
     def pass_seconds(self, seconds: int) -> None:
         """Let market time pass."""
@@ -233,7 +236,12 @@ class Served:
         self._host.on_loop(self.running.close)
 
     def _start(
-        self, source: PriceSource, settings: SimulatorSettings, middleware: Sequence[Middleware], more: dict[str, Any]
+        self,
+        source: PriceSource,
+        settings: SimulatorSettings,
+        middleware: Sequence[Middleware],
+        faults: Faults | None,
+        more: dict[str, Any],
     ) -> None:
         self.running = RunningExchange(source, settings, **more)
-        self._host.application = build_application(self.running, middleware)
+        self._host.application = build_application(self.running, middleware, faults)

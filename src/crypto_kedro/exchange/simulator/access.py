@@ -10,6 +10,9 @@ from enum import StrEnum
 from crypto_kedro.exchange.simulator.codes import ApiError, ErrorCode
 from crypto_kedro.exchange.simulator.settings import SimulatorSettings
 
+CLOCK_SKEW = "clock_skew_ms"
+"""Where a request's state says by how much the clock runs fast that it is measured against."""
+
 _DEFAULT_WINDOW_MS = 5_000
 _LONGEST_WINDOW_MS = 60_000
 _CLOCK_TOLERANCE_MS = 1_000
@@ -42,12 +45,13 @@ class Gate:
         self._nonces = nonces
         self._note_nonce = note_nonce
 
-    def admit(self, headers: Mapping[str, str], payload: bytes) -> None:
+    def admit(self, headers: Mapping[str, str], payload: bytes, skew_ms: int = 0) -> None:
         """Let a request in.
 
         Args:
             headers: of the request.
             payload: what is signed beside the time or the nonce: path and query of a GET, body of a POST.
+            skew_ms: by how much the exchange's own clock runs fast at the moment.
 
         Raises:
             ApiError: a header is missing or wrong, the time is outside its window, or the nonce does not increase.
@@ -63,7 +67,7 @@ class Gate:
             raise ApiError(ErrorCode.SIGNATURE_MISSING)
         time_text, window_text = headers.get("access-request-time"), headers.get("access-time-window")
         if time_text is not None or window_text is not None:
-            prefixes = self._prefixes_of_time(time_text, window_text)
+            prefixes = self._prefixes_of_time(time_text, window_text, skew_ms)
             _require_signature(secret, signature, prefixes, payload)
             return
         nonce_text = headers.get("access-nonce")
@@ -76,7 +80,7 @@ class Gate:
             raise ApiError(self._reused_nonce_code)
         self._note_nonce(key, int(nonce_text))
 
-    def _prefixes_of_time(self, time_text: str | None, window_text: str | None) -> tuple[str, ...]:
+    def _prefixes_of_time(self, time_text: str | None, window_text: str | None, skew_ms: int) -> tuple[str, ...]:
         if time_text is None:
             raise ApiError(ErrorCode.TIME_MISSING)
         if not _WHOLE.fullmatch(time_text):
@@ -88,7 +92,7 @@ class Gate:
             if not _WHOLE.fullmatch(window_text) or not 0 < int(window_text) <= _LONGEST_WINDOW_MS:
                 raise ApiError(ErrorCode.WINDOW_INVALID)
             window, prefixes = int(window_text), (time_text + window_text,)
-        now = self._wall_ms()
+        now = self._wall_ms() + skew_ms
         if int(time_text) >= now + _CLOCK_TOLERANCE_MS:
             raise ApiError(ErrorCode.TIME_IN_FUTURE)
         if now - int(time_text) > window:

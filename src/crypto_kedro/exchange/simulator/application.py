@@ -1,4 +1,4 @@
-"""The simulated bitbank as one ASGI application: public and private REST on one address."""
+"""The simulated bitbank as one ASGI application: REST and both streams on one address."""
 
 import logging
 from collections.abc import Sequence
@@ -11,25 +11,38 @@ from starlette.routing import Mount
 
 from crypto_kedro.exchange.simulator.answers import failure
 from crypto_kedro.exchange.simulator.codes import ErrorCode
+from crypto_kedro.exchange.simulator.faults import Faults
+from crypto_kedro.exchange.simulator.faulty_wire import FaultyWire
 from crypto_kedro.exchange.simulator.private_api import PREFIX, PrivateApi
+from crypto_kedro.exchange.simulator.private_stream import PrivateStream
 from crypto_kedro.exchange.simulator.public_api import public_routes
+from crypto_kedro.exchange.simulator.public_stream import PublicStream
 from crypto_kedro.exchange.simulator.running import RunningExchange
 
 _log = logging.getLogger(__name__)
 
 
-def build_application(running: RunningExchange, middleware: Sequence[Middleware] = ()) -> Starlette:
+def build_application(
+    running: RunningExchange, middleware: Sequence[Middleware] = (), faults: Faults | None = None
+) -> Starlette:
     """Build the application.
 
     Args:
         running: the exchange that answers.
-        middleware: stands between the wire and the exchange, the outermost first. This is the place of faults: a
-            middleware sees every request before the exchange does and every answer before the client does, so it can
-            delay, replace or lose either of them.
+        middleware: stands between the wire and the exchange, the outermost first; a middleware sees every request
+            before the exchange does and every answer before the client does.
+        faults: what goes wrong with requests and with messages of the streams, behind the middleware.
     """
+    faults = Faults() if faults is None else faults
+    public, private = PublicStream(running, faults), PrivateStream(running, faults)
     application = Starlette(
-        routes=[*public_routes(running), Mount(PREFIX, app=PrivateApi(running))],
-        middleware=list(middleware),
+        routes=[
+            Mount("/socket.io", app=public.application),
+            private.route,
+            *public_routes(running),
+            Mount(PREFIX, app=PrivateApi(running, private.issue_pass)),
+        ],
+        middleware=[*middleware, Middleware(FaultyWire, running=running, faults=faults)],
         exception_handlers={404: _not_found, 405: _not_found, Exception: _broken},
     )
     # bitbank does not know the path with a slash more; it does not redirect.

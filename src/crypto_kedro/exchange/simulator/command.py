@@ -14,7 +14,8 @@ from crypto_kedro.errors import CryptoKedroError
 @click.option("--control-port", type=int, help="Port of /_control; without it there is none.")
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="File that remembers over restarts.")
 @click.option("--start", help="UTC date from which to play; what lies before is history.")
-@click.option("--seed", default=1, show_default=True, help="Seed of the synthetic market.")
+@click.option("--fault", "bad_days", multiple=True, help="KIND=PROBABILITY of a fault, such as answer_lost=0.01.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the synthetic market and the faults.")
 @click.option("--cash", default="1000000", show_default=True, help="JPY to start with.")
 @click.option("--btc", default="0", show_default=True, help="BTC to start with.")
 @click.option("--key", default="sim-key", show_default=True, help="API key that may trade.")
@@ -26,13 +27,14 @@ def bitbank_sim(
     control_port: int | None,
     state: Path | None,
     start: str | None,
+    bad_days: tuple[str, ...],
     seed: int,
     cash: str,
     btc: str,
     key: str,
     secret: str,
 ) -> None:
-    """Serve a test exchange that speaks bitbank's REST protocol on loopback.
+    """Serve a test exchange that speaks bitbank's protocol on loopback.
 
     Examples:
       kedro bitbank-sim --data synthetic
@@ -40,6 +42,7 @@ def bitbank_sim(
       kedro bitbank-sim --data candles.parquet --speed 60 --state sim.db
 
     """
+    from crypto_kedro.exchange.simulator.faults import Faults, read_fault
     from crypto_kedro.exchange.simulator.journal import stored_start_ms
     from crypto_kedro.exchange.simulator.launch import launch
     from crypto_kedro.exchange.simulator.markets import market
@@ -52,6 +55,7 @@ def bitbank_sim(
         remembered = None if state is None else stored_start_ms(state)
         source = market(data, start if remembered is None else str(remembered), seed, real_time_ms())
         running = RunningExchange(source, settings, speed=speed, state=state)
-        launch(running, port, control_port, click.echo)
+        faults = Faults([read_fault(text) for text in bad_days], seed)
+        launch(running, port, control_port, click.echo, faults)
     except CryptoKedroError as error:
         raise click.ClickException(str(error)) from error

@@ -1,6 +1,6 @@
 """The switchboard: what a test or a person does to the exchange itself, on a port of its own, under ``/_control``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -8,13 +8,14 @@ from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import Mount, Route
 
 from crypto_kedro.errors import ConfigurationError, CryptoKedroError
 from crypto_kedro.exchange.simulator.answers import Answer
 from crypto_kedro.exchange.simulator.circuit_breaker import BreakerMode
 from crypto_kedro.exchange.simulator.commands import Break, Impose, Trade
 from crypto_kedro.exchange.simulator.conditions import Conditions, MarketStatus, StopFlag
+from crypto_kedro.exchange.simulator.faults import Fault, Faults
 from crypto_kedro.exchange.simulator.openapi import openapi_document
 from crypto_kedro.exchange.simulator.rendering import Json, breaker_json, status_json
 from crypto_kedro.exchange.simulator.running import RunningExchange
@@ -54,6 +55,13 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     maintenance_ms: int | None = None
 
 
+class Misfortune(Struct, frozen=True, forbid_unknown_fields=True):
+    """Put these faults in force in place of others; none is a good day."""
+
+    faults: tuple[Fault, ...] = ()
+    seed: int = 0
+
+
 class Breaker(Struct, frozen=True, forbid_unknown_fields=True):
     """Put the circuit breaker into a mode, for so long or until the next word."""
 
@@ -64,11 +72,12 @@ class Breaker(Struct, frozen=True, forbid_unknown_fields=True):
 Order = TypeVar("Order", bound=Struct)
 
 
-def build_control(running: RunningExchange, more: Sequence[BaseRoute] = ()) -> Starlette:
-    """Build the application; ``more`` routes stand beside the built-in ones under ``/_control``.
+def build_control(running: RunningExchange, faults: Faults | None = None) -> Starlette:
+    """Build the application over the exchange and the faults of its wire.
 
     A request that cannot be carried out is answered with HTTP 400 and ``{"error": sentence}``.
     """
+    faults = Faults() if faults is None else faults
 
     def route(path: str, shape: type[Order], carry_out: Callable[[RunningExchange, Order], None]) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -76,12 +85,12 @@ def build_control(running: RunningExchange, more: Sequence[BaseRoute] = ()) -> S
                 carry_out(running, msgspec.json.decode(await request.body(), type=shape))
             except (CryptoKedroError, msgspec.MsgspecError) as error:
                 return Answer({"error": str(error)}, status_code=400)
-            return Answer(_state(running))
+            return Answer(_state(running, faults))
 
         return Route(path, endpoint, methods=["POST"])
 
     async def state(_: Request) -> Response:
-        return Answer(_state(running))
+        return Answer(_state(running, faults))
 
     async def document(_: Request) -> Response:
         return Answer(openapi_document())
@@ -93,8 +102,9 @@ def build_control(running: RunningExchange, more: Sequence[BaseRoute] = ()) -> S
         route("/trade", Print, _print),
         route("/service", Service, _serve),
         route("/breaker", Breaker, _break),
+        route("/faults", Misfortune, lambda _, asked: faults.replace(asked.faults, asked.seed)),
     ]
-    return Starlette(routes=[Mount(PREFIX, routes=[*routes, *more])])
+    return Starlette(routes=[Mount(PREFIX, routes=routes)])
 
 
 def _advance(running: RunningExchange, asked: Advance) -> None:
@@ -123,7 +133,7 @@ def _break(running: RunningExchange, asked: Breaker) -> None:
     running.carry_out(Break(asked.mode, asked.lasts_ms))
 
 
-def _state(running: RunningExchange) -> Json:
+def _state(running: RunningExchange, faults: Faults) -> Json:
     exchange = running.now()
     state: dict[str, Any] = {
         "now_ms": exchange.now_ms,
@@ -131,5 +141,6 @@ def _state(running: RunningExchange) -> Json:
         "maintenance_until_ms": exchange.conditions.maintenance_until_ms,
         "stopped": sorted(exchange.conditions.stopped),
         "fills": len(exchange.fills),
+        "faults": faults.report(),
     }
     return state | status_json(exchange) | {"circuit_break_info": breaker_json(exchange)}

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from crypto_kedro.exchange.simulator.access import Budget, Gate, RateLimiter
+from crypto_kedro.exchange.simulator.access import CLOCK_SKEW, Budget, Gate, RateLimiter
 from crypto_kedro.exchange.simulator.account_rendering import assets_json, margin_status_json, positions_json
 from crypto_kedro.exchange.simulator.answers import refusal, success
 from crypto_kedro.exchange.simulator.codes import ApiError, ErrorCode
@@ -47,10 +47,12 @@ class PrivateApi:
 
     Args:
         running: the exchange.
+        issue_pass: gives out channel and token of the private stream.
     """
 
-    def __init__(self, running: RunningExchange) -> None:
+    def __init__(self, running: RunningExchange, issue_pass: Callable[[], Json]) -> None:
         self._running = running
+        self._issue_pass = issue_pass
         self._settings = running.settings
         self._gate = Gate(running.settings, running.wall_ms, running.nonces, running.note_nonce)
         self._limiter = RateLimiter(running.settings, running.wall_ms)
@@ -76,7 +78,8 @@ class PrivateApi:
         exchange = self._running.now()
         if exchange.conditions.in_maintenance(exchange.now_ms):
             raise ApiError(ErrorCode.MAINTENANCE)
-        self._gate.admit(request.headers, _target(request.scope) if request.method == "GET" else body)
+        signed = _target(request.scope) if request.method == "GET" else body
+        self._gate.admit(request.headers, signed, getattr(request.state, CLOCK_SKEW, 0))
         found = ENDPOINTS.get((request.method, request.scope["path"].removeprefix(PREFIX)))
         if found is None:
             raise ApiError(ErrorCode.NOT_AUTHORISED)
@@ -105,6 +108,10 @@ class PrivateApi:
     def margin_positions(self, _: Parameters) -> Json:
         """GET /user/margin/positions."""
         return positions_json(self._running.now())
+
+    def subscribe(self, _: Parameters) -> Json:
+        """GET /user/subscribe."""
+        return self._issue_pass()
 
     def place(self, parameters: Parameters) -> Json:
         """POST /user/spot/order."""
@@ -201,6 +208,7 @@ ENDPOINTS: dict[tuple[str, str], tuple[Budget, Handler]] = {
     ("POST", "/spot/cancel_orders"): (Budget.UPDATE, PrivateApi.cancel_many),
     ("GET", "/spot/active_orders"): (Budget.QUERY, PrivateApi.active_orders),
     ("GET", "/spot/trade_history"): (Budget.QUERY, PrivateApi.trade_history),
+    ("GET", "/subscribe"): (Budget.QUERY, PrivateApi.subscribe),
     ("GET", "/margin/status"): (Budget.QUERY, PrivateApi.margin_status),
     ("GET", "/margin/positions"): (Budget.QUERY, PrivateApi.margin_positions),
 }

@@ -1,0 +1,186 @@
+"""The wire between clients and the exchange on its bad days."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import msgspec
+from msgspec import Struct
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from crypto_kedro.exchange.simulator.access import CLOCK_SKEW
+from crypto_kedro.exchange.simulator.answers import failure
+from crypto_kedro.exchange.simulator.codes import ErrorCode
+from crypto_kedro.exchange.simulator.commands import Impose, Trade
+from crypto_kedro.exchange.simulator.faults import Fault, FaultKind, Faults
+from crypto_kedro.exchange.simulator.rendering import engine_order_id
+from crypto_kedro.exchange.simulator.running import RunningExchange
+from crypto_kedro.trading.money import Price
+from crypto_kedro.trading.orders import Side
+
+_STREAMS = ("/socket.io/", "/v2/subscribe/")
+_CANCELS = ("/v1/user/spot/cancel_order", "/v1/user/spot/cancel_orders")
+_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
+
+
+class FaultyWire:
+    """Stands before the application and lets faults strike its requests; streams have faults of their own.
+
+    Args:
+        app: answers the requests.
+        running: the exchange behind it.
+        faults: in force.
+    """
+
+    def __init__(self, app: ASGIApp, running: RunningExchange, faults: Faults) -> None:
+        self._app = app
+        self._running = running
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or let it fail."""
+        path = scope["path"]
+        fault = None
+        if scope["type"] == "http" and not path.startswith(_STREAMS):
+            fault = self._faults.strike_request(path)
+        if fault is None:
+            await self._app(scope, receive, send)
+        else:
+            await _HAPPENINGS[fault.kind](self, fault, scope, receive, send)
+
+    async def _refuse(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        if fault.kind is FaultKind.SERVER_ERROR:
+            answer: Response = _html_page(502, "502 Bad Gateway")
+        elif fault.kind is FaultKind.TOO_FREQUENT:
+            answer = failure(ErrorCode.TOO_FREQUENT, 429)
+        elif "access-nonce" not in Headers(scope=scope):
+            await self._app(scope, receive, send)
+            return
+        else:
+            answer = failure(self._running.settings.reused_nonce_code, self._running.settings.error_status)
+        await answer(scope, receive, send)
+
+    async def _time_out(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        if not await _gives_up(receive, fault.lasts_ms):
+            await _html_page(504, "504 Gateway Time-out")(scope, receive, send)
+
+    async def _skew(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        state = {**scope.get("state", {}), CLOCK_SKEW: fault.lasts_ms}
+        await self._app({**scope, "state": state}, receive, send)
+
+    async def _close_down(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = self._running.now()
+        until_ms = exchange.now_ms + fault.lasts_ms
+        self._running.carry_out(Impose(replace(exchange.conditions, maintenance_until_ms=until_ms)))
+        await self._app(scope, receive, send)
+
+    async def _fill_first(self, _: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _read(receive)
+        if scope["path"] in _CANCELS:
+            for order_id in _named_orders(body):
+                self._fill(order_id)
+        await self._app(scope, _again(body, receive), send)
+
+    def _fill(self, order_id: int) -> None:
+        """Let others trade through the price of a resting order."""
+        order = self._running.now().order(engine_order_id(order_id))
+        if order is None or not order.status.is_open or order.request.price is None or order.remaining_amount is None:
+            return
+        through = -1 if order.request.side is Side.BUY else 1
+        price = Price(order.request.price.ticks + through)
+        self._running.carry_out(Trade(price, order.remaining_amount, order.request.side.opposite))
+
+    async def _delay(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._answer(scope, receive)
+        await asyncio.sleep(fault.lasts_ms / 1_000)
+        for message in answer:
+            await send(message)
+
+    async def _lose(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _read(receive)
+        await self._answer(scope, _again(body, receive))
+        await self._time_out(fault, scope, receive, send)
+
+    async def _cut(self, _: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        start, *parts = await self._answer(scope, receive)
+        body = b"".join(part.get("body", b"") for part in parts)
+        await send(start)
+        # The server closes the connection of an answer that remains shorter than announced.
+        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> list[Message]:
+        """Let the exchange answer, and keep the answer."""
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        await self._app(scope, receive, keep)
+        return answer
+
+
+_HAPPENINGS: dict[FaultKind, Callable[[FaultyWire, Fault, Scope, Receive, Send], Awaitable[None]]] = {
+    FaultKind.SERVER_ERROR: FaultyWire._refuse,
+    FaultKind.TOO_FREQUENT: FaultyWire._refuse,
+    FaultKind.NONCE_REJECTED: FaultyWire._refuse,
+    FaultKind.TIMEOUT: FaultyWire._time_out,
+    FaultKind.CLOCK_SKEW: FaultyWire._skew,
+    FaultKind.MAINTENANCE: FaultyWire._close_down,
+    FaultKind.FILL_DURING_CANCEL: FaultyWire._fill_first,
+    FaultKind.SLOW: FaultyWire._delay,
+    FaultKind.ANSWER_LOST: FaultyWire._lose,
+    FaultKind.CUT: FaultyWire._cut,
+}
+
+
+def _html_page(status: int, title: str) -> Response:
+    return HTMLResponse(_PAGE.format(title), status_code=status)
+
+
+async def _gives_up(receive: Receive, within_ms: int) -> bool:
+    """Wait for the client to close its connection; return whether it did."""
+
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    try:
+        await asyncio.wait_for(gone(), within_ms / 1_000)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _read(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return a channel on which a body that has been read arrives once more."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+class _Named(Struct):
+    order_id: int = 0
+    order_ids: tuple[int, ...] = ()
+
+
+def _named_orders(body: bytes) -> tuple[int, ...]:
+    try:
+        named = msgspec.json.decode(body, type=_Named, strict=False)
+    except msgspec.MsgspecError:
+        # The exchange is going to refuse it.
+        return ()
+    return named.order_ids or (named.order_id,)

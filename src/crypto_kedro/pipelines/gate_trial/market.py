@@ -115,6 +115,8 @@ def _catalog(parameters: Parameters, feature_catalogue: dict[str, Any], case: Ma
     given: dict[str, Any] = {f"params:{name}": getattr(parameters, name) for name in type(parameters).model_fields}
     given["params:gates"] = parameters.gates.model_copy(update={"allow_synthetic": True})
     given["params:training"] = parameters.training.model_copy(update={"threads": 1})
+    # Markets run side by side; within one, nothing does.
+    given["params:compute"] = parameters.compute.model_copy(update={"backend": "sequential"})
     given |= {"feature_catalogue": feature_catalogue, "champion": _NO_CHAMPION, "trials": {}, "case": case}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
     catalog["candles"] = CandleDataset(source="synthetic", pair=parameters.data.pair, synthetic=drawn)

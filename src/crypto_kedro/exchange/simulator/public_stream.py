@@ -6,7 +6,7 @@ Source: bitbank public stream.
 import asyncio
 from typing import Any
 
-import socketio  # type: ignore[import-untyped]
+import socketio
 from starlette.types import ASGIApp
 
 from crypto_kedro.exchange.simulator.events import BookChanged, BreakerChanged, Event, TradePrinted

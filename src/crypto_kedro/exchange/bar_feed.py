@@ -20,38 +20,46 @@ class BarFeed:
     Args:
         bars: closed bars.
 
+    Attributes:
+        bars: as given.
+        interval_ms: length of a bar.
+        close_ticks: int64, shape (n,): the closing prices.
+
     Raises:
         DataError: a price is not finite, or below one tick.
     """
 
-    __slots__ = ("_close", "_gap_minutes", "_high", "_low", "_open", "_open_time", "_volume", "bars", "interval_ms")
+    __slots__ = ("_columns", "_high", "_low", "_open_time", "bars", "close_ticks", "interval_ms")
 
     def __init__(self, bars: Bars) -> None:
         self.bars = bars
         self.interval_ms = bars.interval_ms
-        self._open_time = bars.open_time
-        self._open = _ticks(bars.open, "open")
+        opened = _ticks(bars.open, "open")
         self._high = _ticks(bars.high, "high")
         self._low = _ticks(bars.low, "low")
-        self._close = _ticks(bars.close, "close")
-        self._volume = np.floor(bars.volume * LOTS_PER_BTC + 1e-6).astype(np.int64)
-        self._gap_minutes = bars.gap_minutes
+        self.close_ticks = _ticks(bars.close, "close")
+        volume = np.floor(bars.volume * LOTS_PER_BTC + 1e-6).astype(np.int64)
+        # Views give plain ints, row by row, in half the time of arrays.
+        self._open_time = bars.open_time.data
+        columns = (opened, self._high, self._low, self.close_ticks, volume, bars.gap_minutes)
+        self._columns = tuple([column.data for column in columns])
 
     def __len__(self) -> int:
-        return int(self._open_time.size)
+        return len(self._open_time)
 
     def row(self, index: int) -> BarRow:
         """Return one bar."""
-        opened = self._open_time.item(index)
+        opened, high, low, close, volume, gap_minutes = self._columns
+        opened_at = self._open_time[index]
         return BarRow(
-            opened,
-            opened + self.interval_ms,
-            self._open.item(index),
-            self._high.item(index),
-            self._low.item(index),
-            self._close.item(index),
-            self._volume.item(index),
-            self._gap_minutes.item(index),
+            opened_at,
+            opened_at + self.interval_ms,
+            opened[index],
+            high[index],
+            low[index],
+            close[index],
+            volume[index],
+            gap_minutes[index],
         )
 
     def first_touch(self, down: int, up: int, start: int, stop: int) -> int:
@@ -73,8 +81,7 @@ class BarFeed:
         """Return the first index in [start, stop) that opens at or after a moment, else ``stop``."""
         if start >= stop:
             return stop
-        opened = self._open_time.item(start)
-        steps = -((opened - moment_ms) // self.interval_ms)
+        steps = -((self._open_time[start] - moment_ms) // self.interval_ms)
         return min(start + max(steps, 0), stop)
 
 

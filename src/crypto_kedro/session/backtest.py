@@ -263,7 +263,7 @@ class _Replay:
             refused=tuple(self._sender.refused),
             fills=fills,
             bar_close_ms=feed.bars.close_time,
-            equity_units=self._equity.at_closes(np.rint(feed.bars.close).astype(np.int64)),
+            equity_units=self._equity.at_closes(feed.close_ticks),
             decided_at_ms=self._rows.close_ms,
             reason_codes=self._reasons,
             decisions=tuple(self._decisions),

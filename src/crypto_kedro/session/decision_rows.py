@@ -31,14 +31,15 @@ class DecisionRows:
     """
 
     __slots__ = (
-        "_columns",
+        "_bar",
+        "_facts",
         "_first_of_bar",
         "_first_open_ms",
         "_interval_ms",
         "_kelly",
+        "_models",
         "_next_against",
         "_next_passed",
-        "bar",
         "close_ms",
         "first_failed",
     )
@@ -53,17 +54,21 @@ class DecisionRows:
     ) -> None:
         self._first_open_ms, self._interval_ms = int(feed.bars.open_time[0]), feed.interval_ms
         self.close_ms: IntArray = _moments(facts)
-        self.bar: IntArray = _bars_of(self.close_ms, feed)
-        self._first_of_bar = _rows_before(self.bar, len(feed))
-        self._columns = facts
-        self._kelly = np.broadcast_to(np.asarray(kelly, dtype=np.float64), self.close_ms.shape)
+        bar = _bars_of(self.close_ms, feed)
+        *numbers, models = facts
+        # Views give plain numbers, row by row, in half the time of arrays.
+        self._facts = [column.data for column in numbers]
+        self._models = [(short.data, flat.data, long.data) for short, flat, long in models]
+        self._kelly = np.broadcast_to(np.asarray(kelly, dtype=np.float64), self.close_ms.shape).data
+        self._bar = bar.data
+        self._first_of_bar = _rows_before(bar, len(feed)).data
         signal = signal_columns(facts, side_cost_columns(schedule, self.close_ms), settings)
         self.first_failed: NDArray[np.int8] = signal.first_failed
         passed = signal.passed
-        self._next_passed = _next_true(passed)
-        self._next_against: dict[PositionSide, RowArray] = {
-            PositionSide.LONG: _next_true(passed & (signal.direction < 0)),
-            PositionSide.SHORT: _next_true(passed & (signal.direction > 0)),
+        self._next_passed = _next_true(passed).data
+        self._next_against = {
+            PositionSide.LONG: _next_true(passed & (signal.direction < 0)).data,
+            PositionSide.SHORT: _next_true(passed & (signal.direction > 0)).data,
         }
 
     def __len__(self) -> int:
@@ -71,46 +76,33 @@ class DecisionRows:
 
     def facts(self, row: int) -> SignalFacts[float]:
         """Return the facts of one row as plain floats."""
-        columns = self._columns
-        return SignalFacts(
-            bar_close_ms=columns.bar_close_ms.item(row),
-            age_ms=columns.age_ms.item(row),
-            close=columns.close.item(row),
-            atr=columns.atr.item(row),
-            spread=columns.spread.item(row),
-            last_return=columns.last_return.item(row),
-            gap_minutes=columns.gap_minutes.item(row),
-            status=columns.status.item(row),
-            short=columns.short.item(row),
-            flat=columns.flat.item(row),
-            long=columns.long.item(row),
-            models=tuple([(short.item(row), flat.item(row), long.item(row)) for short, flat, long in columns.models]),
-        )
+        models = tuple([(short[row], flat[row], long[row]) for short, flat, long in self._models])
+        return SignalFacts._make([*[column[row] for column in self._facts], models])
 
     def kelly(self, row: int) -> float:
         """Return the leverage of full Kelly at one row."""
-        return self._kelly.item(row)
+        return self._kelly[row]
 
     def bar_of(self, row: int) -> int:
         """Return the execution bar at whose close a row is decided; a bar beyond all for the row that is not there."""
-        return self.bar.item(row) if row < self.bar.size else 1 << 62
+        return self._bar[row] if row < len(self._bar) else 1 << 62
 
     def first_of_bar(self, bar: int) -> int:
         """Return the first row decided at the close of an execution bar or later."""
-        return self._first_of_bar.item(bar)
+        return self._first_of_bar[bar]
 
     def first_at(self, moment_ms: int) -> int:
         """Return the first row decided at or after a moment, Unix milliseconds UTC."""
         bars_closed = -((self._first_open_ms - moment_ms) // self._interval_ms)
-        return self._first_of_bar.item(min(max(bars_closed - 1, 0), self._first_of_bar.size - 1))
+        return self._first_of_bar[min(max(bars_closed - 1, 0), len(self._first_of_bar) - 1)]
 
     def next_passed(self, row: int) -> int:
         """Return the first row from ``row`` on at which all gates on the bar pass."""
-        return self._next_passed.item(row)
+        return self._next_passed[row]
 
     def next_against(self, side: PositionSide, row: int) -> int:
         """Return the first row from ``row`` on that passes for the other side."""
-        return self._next_against[side].item(row)
+        return self._next_against[side][row]
 
 
 def _moments(facts: SignalFacts[FloatArray]) -> IntArray:

@@ -51,10 +51,8 @@ class EquityLines:
         highest = int(close_ticks.max(initial=0)) * PRODUCT_UNITS
         if max(map(abs, self._bases)) + max(map(abs, self._lots)) * highest >= _LARGEST:
             raise DataError("backtest: equity exceeds 900,000,000 JPY, which its column cannot hold; lower the cash")
-        since = np.array(self._since)
-        line = np.searchsorted(since, np.arange(close_ticks.size), side="right") - 1
-        equity: IntArray = (
-            np.array(self._bases, dtype=np.int64)[line]
-            + np.array(self._lots, dtype=np.int64)[line] * PRODUCT_UNITS * close_ticks
-        )
+        bars_of_line = np.diff(self._since, append=close_ticks.size)
+        equity: IntArray = np.repeat(np.array(self._lots, dtype=np.int64) * PRODUCT_UNITS, bars_of_line)
+        equity *= close_ticks
+        equity += np.repeat(np.array(self._bases, dtype=np.int64), bars_of_line)
         return equity

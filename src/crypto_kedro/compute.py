@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed
+from rich.progress import Progress
 
 from crypto_kedro.errors import ConfigurationError
 
@@ -62,6 +63,25 @@ def run_all(
         found[place] = result
         on_result(result)
     return [found[place] for place in range(len(items))]
+
+
+@dataclass(frozen=True, slots=True)
+class WithProgress:
+    """`run_all` with a progress bar.
+
+    Args:
+        compute: where to run.
+        description: beside the bar.
+    """
+
+    compute: Compute
+    description: str
+
+    def __call__(self, function: Callable[[Any], Result], items: Sequence[Any]) -> list[Result]:
+        """Return the function's results in the order of the items."""
+        with Progress() as progress:
+            task = progress.add_task(self.description, total=len(items))
+            return run_all(function, items, self.compute, lambda _: progress.advance(task))
 
 
 @dataclass(frozen=True, slots=True)

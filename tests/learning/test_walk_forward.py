@@ -1,16 +1,18 @@
 """Training over time: every prediction comes from a model that knew only what lay before it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from taught_market import INTERVAL_MS, SMALL_RULE, feature_manager, taught_examples
 
+from crypto_kedro.compute import Backend, Compute, WithProgress
 from crypto_kedro.errors import LearningError
 from crypto_kedro.learning.ensemble import class_shares
 from crypto_kedro.learning.metrics import METRICS
-from crypto_kedro.learning.splits import Fold, WalkForward
+from crypto_kedro.learning.splits import WalkForward
 from crypto_kedro.learning.walk_forward import (
     Examples,
     WalkForwardResult,
@@ -123,12 +125,21 @@ def test_given_a_window_that_cannot_be_trained_when_walked_then_the_error_names_
         run(Examples(examples.features, labels, examples.observed))
 
 
-def test_given_a_tracker_that_loses_a_window_when_walked_then_it_refuses(examples: Examples) -> None:
-    def first_only(folds: Sequence[Fold]) -> Iterable[Fold]:
-        return folds[:1]
+def test_given_a_runner_that_loses_a_window_when_walked_then_it_refuses(examples: Examples) -> None:
+    def first_only(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        return [function(item) for item in items[:1]]
 
     with pytest.raises(LearningError, match="1 of 3 windows"):
         walk_forward(examples, SPLITTER, SMALL_RULE, feature_manager(), INTERVAL_MS, first_only)
+
+
+def test_given_two_processes_when_walked_then_every_probability_is_the_same(
+    examples: Examples, result: WalkForwardResult
+) -> None:
+    run_each = WithProgress(Compute(Backend.JOBLIB, workers=2), "windows")
+    spread = walk_forward(examples, SPLITTER, SMALL_RULE, feature_manager(), INTERVAL_MS, run_each)
+    pd.testing.assert_frame_equal(spread.signals, result.signals)
+    pd.testing.assert_frame_equal(spread.predictions, result.predictions)
 
 
 def test_given_features_and_labels_of_different_bars_when_joined_then_the_common_ones_stay_in_order() -> None:

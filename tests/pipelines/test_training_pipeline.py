@@ -22,6 +22,7 @@ from crypto_kedro.market.gaps import fill_halts
 from crypto_kedro.market.resample import CONTEXT_MS, DECISION_MS, resample
 from crypto_kedro.market.synthetic import synthetic_candles
 from crypto_kedro.parameters import (
+    ComputeParameters,
     CostParameters,
     FeatureParameters,
     LabelParameters,
@@ -38,7 +39,8 @@ SHORT_HISTORY = {"min_training_days": 20, "final_days": 5, "dry_run": True, "thr
 
 
 def configured(group: str) -> dict[str, Any]:
-    file = {"costs": "parameters_costs.yml", "tuning": "parameters_tuning.yml"}.get(group, "parameters_training.yml")
+    own = {"costs", "tuning", "compute"}
+    file = f"parameters_{group}.yml" if group in own else "parameters_training.yml"
     values: dict[str, Any] = yaml.safe_load((CONF / file).read_text(encoding="utf-8"))[group]
     return values
 
@@ -69,6 +71,7 @@ def inputs() -> dict[str, Any]:
         "params:costs": CostParameters(**configured("costs")),
         "params:training": TrainingParameters(**{**configured("training"), **SHORT_HISTORY}),
         "params:tuning": TuningParameters(**configured("tuning")),
+        "params:compute": ComputeParameters(**{**configured("compute"), "backend": "sequential"}),
     }
 
 

@@ -1,9 +1,10 @@
 """Training over time: every prediction is made by a model that had seen only what lies before it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,24 @@ from crypto_kedro.learning.metrics import reliability, score
 from crypto_kedro.learning.models import ClassArray
 from crypto_kedro.learning.splits import FINAL_WINDOW, Fold, WalkForward
 from crypto_kedro.learning.weights import label_uniqueness
-from crypto_kedro.market.bars import FloatArray
+from crypto_kedro.market.bars import FloatArray, IntArray
 from crypto_kedro.market.frame import open_times
 from crypto_kedro.serving.probability import CLASS_NAMES
 
-Track = Callable[[Sequence[Fold]], Iterable[Fold]]
+Done = TypeVar("Done")
+
+
+class RunEach(Protocol):
+    """Calls a function for each item and returns the results in the order of the items."""
+
+    def __call__(self, function: Callable[[Any], Done], items: Sequence[Any]) -> list[Done]:
+        """Call the function, which is picklable as its items are."""
+        ...
+
+
+def one_by_one(function: Callable[[Any], Done], items: Sequence[Any]) -> list[Done]:
+    """Call the function for one item after the other, in this process."""
+    return [function(item) for item in items]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +95,7 @@ def walk_forward(
     rule: EnsembleRule,
     features: FeatureManager,
     interval_ms: int,
-    track: Track = iter,
+    run_each: RunEach = one_by_one,
     own_rules: Mapping[str, EnsembleRule] = MappingProxyType({}),
 ) -> WalkForwardResult:
     """Train each fold and the final model and predict their test windows.
@@ -92,7 +106,7 @@ def walk_forward(
         rule: the recipe of the ensemble in every window that has none of its own.
         features: the feature set.
         interval_ms: length of a bar.
-        track: passes the folds through, so that a caller can show progress.
+        run_each: calls a function for each fold, here or in other processes, and returns the results in their order.
         own_rules: recipes of single windows, by the window's name.
 
     Raises:
@@ -101,38 +115,75 @@ def walk_forward(
     """
     folds = tuple(splitter.split(examples.labels))
     check_folds(folds, examples.labels, splitter.embargo_hours)
-    tested: list[pd.DataFrame] = []
-    heard: list[pd.DataFrame] = []
-    train_shares: dict[str, dict[str, float]] = {}
-    ensemble: ProductionEnsemble | None = None
-    for fold in track(folds):
-        ensemble, prior = _train(fold, examples, own_rules.get(fold.name, rule), features, interval_ms)
-        train_shares[fold.name] = dict(zip(CLASS_NAMES, prior.tolist(), strict=True))
-        signals = _signals(fold, examples.observed, ensemble)
-        heard.append(signals)
-        tested.append(_predictions(fold, examples.labels, signals, prior, interval_ms))
-    if ensemble is None or len(tested) != len(folds):
-        raise LearningError(f"training: {len(tested)} of {len(folds)} windows were passed through; pass all of them")
-    predictions, signals = pd.concat(tested, ignore_index=True), pd.concat(heard, ignore_index=True)
-    return WalkForwardResult(folds, predictions, signals, train_shares, ensemble)
+    windows = run_each(partial(_test_window, examples, rule, dict(own_rules), features, interval_ms), folds)
+    if len(windows) != len(folds):
+        raise LearningError(f"training: {len(windows)} of {len(folds)} windows came back; run all of them")
+    return WalkForwardResult(
+        folds,
+        pd.concat([window.predictions for window in windows], ignore_index=True),
+        pd.concat([window.signals for window in windows], ignore_index=True),
+        {fold.name: window.train_shares for fold, window in zip(folds, windows, strict=True)},
+        windows[-1].ensemble,
+    )
 
 
-def _train(
-    fold: Fold, examples: Examples, rule: EnsembleRule, features: FeatureManager, interval_ms: int
-) -> tuple[ProductionEnsemble, FloatArray]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _TestedWindow:
+    ensemble: ProductionEnsemble
+    train_shares: dict[str, float]
+    signals: pd.DataFrame
+    predictions: pd.DataFrame
+
+
+def _test_window(
+    examples: Examples,
+    rule: EnsembleRule,
+    own_rules: Mapping[str, EnsembleRule],
+    features: FeatureManager,
+    interval_ms: int,
+    fold: Fold,
+) -> _TestedWindow:
+    ensemble = train_rows(fold.name, fold.train, examples, own_rules.get(fold.name, rule), features, interval_ms)
     labels = examples.labels.iloc[fold.train]
+    prior = class_shares(labels["label"].to_numpy(dtype=np.int8), label_uniqueness(labels, interval_ms))
+    at = open_times(examples.observed)
+    rows = examples.observed[(at >= fold.test_from_ms) & (at < fold.test_to_ms)]
+    signals = say(ensemble, rows, fold.name)
+    return _TestedWindow(
+        ensemble,
+        dict(zip(CLASS_NAMES, prior.tolist(), strict=True)),
+        signals,
+        _predictions(fold, examples.labels, signals, prior, interval_ms),
+    )
+
+
+def train_rows(
+    name: str, rows: IntArray, examples: Examples, rule: EnsembleRule, features: FeatureManager, interval_ms: int
+) -> ProductionEnsemble:
+    """Return an ensemble trained on some rows of the examples.
+
+    Args:
+        name: of the window, for errors.
+        rows: row numbers, ascending.
+        examples: all rows.
+        rule: the recipe.
+        features: the feature set.
+        interval_ms: length of a bar.
+
+    Raises:
+        LearningError: the rows cannot be learnt from; the message names the window.
+    """
+    labels = examples.labels.iloc[rows]
     weights = label_uniqueness(labels, interval_ms)
     try:
-        ensemble = ProductionEnsemble(rule, features).fit(examples.features.iloc[fold.train], labels, weights)
+        return ProductionEnsemble(rule, features).fit(examples.features.iloc[rows], labels, weights)
     except LearningError as error:
-        raise LearningError(f"window {fold.name}: {error}") from error
-    return ensemble, class_shares(labels["label"].to_numpy(dtype=np.int8), weights)
+        raise LearningError(f"window {name}: {error}") from error
 
 
-def _signals(fold: Fold, observed: pd.DataFrame, ensemble: ProductionEnsemble) -> pd.DataFrame:
-    at = open_times(observed)
-    rows = observed[(at >= fold.test_from_ms) & (at < fold.test_to_ms)]
-    columns: dict[str, Any] = {"timestamp": rows["timestamp"].array, "window": fold.name}
+def say(ensemble: ProductionEnsemble, rows: pd.DataFrame, window: str) -> pd.DataFrame:
+    """Return what an ensemble says about rows of features, in the columns of ``signals``."""
+    columns: dict[str, Any] = {"timestamp": rows["timestamp"].array, "window": window}
     columns |= _columns("p", ensemble.predict_proba(rows))
     for name, probabilities in ensemble.predict_by_model(rows).items():
         columns |= _columns(name, probabilities)

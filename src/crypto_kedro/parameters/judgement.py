@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from crypto_kedro.compute import Backend, Compute
 from crypto_kedro.exchange.settings import EngineSettings
 from crypto_kedro.parameters.group import Fraction, ParameterGroup, exact_rate
 
@@ -22,12 +23,21 @@ class MatchingParameters(ParameterGroup):
         return EngineSettings(latency_ms=self.latency_ms, volume_share=share, fill_at_touch=self.fill_at_touch)
 
 
+class CombinatorialParameters(ParameterGroup):
+    """Cross-validation over combinations of groups; see `crypto_kedro.learning.combinatorial.CombinatorialPurged`."""
+
+    enabled: bool
+    n_groups: int = Field(ge=2, le=20)
+    n_test_groups: int = Field(ge=1, le=19)
+
+
 class EvaluationParameters(ParameterGroup):
     """How out-of-sample predictions are judged."""
 
     capital_jpy: int = Field(ge=1)
     cost_scales: tuple[Annotated[float, Field(ge=0.0, le=10.0)], ...]
     matching: MatchingParameters
+    combinatorial: CombinatorialParameters
     candidate_thresholds: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...]
     overfitting_blocks: int = Field(ge=2, le=20, multiple_of=2)
     random_traders: int = Field(ge=20, le=10_000)
@@ -65,6 +75,10 @@ class ComputeParameters(ParameterGroup):
     backend: Literal["sequential", "joblib", "dask"]
     workers: int = Field(ge=1, le=1024)
     dask_address: str | None
+
+    def where(self) -> Compute:
+        """Return the same as the work takes it."""
+        return Compute(Backend(self.backend), self.workers, self.dask_address)
 
 
 class PlantedParameters(ParameterGroup):

@@ -73,6 +73,7 @@ class EvaluationRecords:
         folds: table of the windows.
         feature_manifest: lineage, the data's nested in it.
         data_quality: what was found and done when the candles were validated.
+        path_figures: what `crypto_kedro.evaluation.paths.trade_paths` found.
     """
 
     evaluation: Mapping[str, Any]
@@ -84,6 +85,7 @@ class EvaluationRecords:
     folds: pd.DataFrame
     feature_manifest: Mapping[str, Any]
     data_quality: Mapping[str, Any]
+    path_figures: Mapping[str, Any]
 
 
 def evaluation_html(records: EvaluationRecords) -> str:
@@ -97,7 +99,7 @@ def evaluation_html(records: EvaluationRecords) -> str:
         Section("Key figures", _key_figures(records.evaluation)),
         Section("Gates", _gates(records.gate_results), "A model may become champion only if it passes all of them."),
         Section("Profit beside baselines", _profit(records), "The same account, core and exchange, all costs paid."),
-        luck_section(records.evaluation["trading"]),
+        luck_section(records.evaluation["trading"], records.path_figures),
         *_backtest(records),
         Section("Other costs", _cost_sensitivity(records.evaluation["trading"]), OTHER_COSTS),
         Section("Predictions", _predictions(scores), PREDICTIONS),

@@ -14,11 +14,12 @@ LEAD = (
 _BASELINES = {"always_flat": "staying flat", "buy_and_hold": "buy and hold"}
 
 
-def luck_section(trading: Mapping[str, Any]) -> Section:
+def luck_section(trading: Mapping[str, Any], path_figures: Mapping[str, Any]) -> Section:
     """Return what speaks for skill and what for luck.
 
     Args:
         trading: the figures of `crypto_kedro.evaluation.out_of_sample.OutOfSample`.
+        path_figures: what `crypto_kedro.evaluation.paths.trade_paths` found.
     """
     validation, executed = trading["validation"], trading["executed_calibration"]
     facts = {
@@ -27,7 +28,9 @@ def luck_section(trading: Mapping[str, Any]) -> Section:
         **_overfitting_facts(validation["overfitting"]),
         **_executed_facts(executed),
     }
-    return Section("Luck", join_html(facts_html(facts), _superiority(validation["superiority"])), LEAD)
+    return Section(
+        "Luck", join_html(facts_html(facts), _superiority(validation["superiority"]), _paths(path_figures)), LEAD
+    )
 
 
 def _sharpe_facts(sharpe: Mapping[str, Any] | None) -> dict[str, object]:
@@ -82,3 +85,20 @@ def _superiority(superiority: Mapping[str, Mapping[str, Any]] | None) -> Markup:
     ]
     columns = ["Better than", "Mean excess a day", "p-value (SPA)", "p-value (reality check)"]
     return table_html(columns, rows, caption="Superiority over the baselines; a small p-value speaks against luck")
+
+
+def _paths(path_figures: Mapping[str, Any]) -> Markup:
+    if not path_figures["enabled"]:
+        return Markup()
+    rows = [
+        [
+            f"Path {number}",
+            f"{path['net_profit']:+.2%}",
+            None if path["sharpe"] is None else f"{path['sharpe']:.2f}",
+            f"{path['max_drawdown']:.1%}",
+            path["trades"],
+        ]
+        for number, path in enumerate(path_figures["paths"], start=1)
+    ]
+    caption = "Backtests of the same recipe by combinatorial cross-validation, trained on both sides of what they trade"
+    return table_html(["Path", "Net profit", "Sharpe ratio", "Largest drawdown", "Trades"], rows, caption=caption)

@@ -8,9 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from rich.progress import track
 
+from crypto_kedro.compute import WithProgress
 from crypto_kedro.errors import LineageError
 from crypto_kedro.evaluation.conditions import Conditions
 from crypto_kedro.evaluation.out_of_sample import Comparison, trade_out_of_sample
+from crypto_kedro.evaluation.paths import path_signals, trade_paths
 from crypto_kedro.evaluation.record import (
     bundle_difference,
     combine,
@@ -21,15 +23,19 @@ from crypto_kedro.evaluation.record import (
 from crypto_kedro.evaluation.rival import measure_rival
 from crypto_kedro.evaluation.span import build_span
 from crypto_kedro.evaluation.validation import TrialRecord, ValidationRule
+from crypto_kedro.features.manager import FeatureManager
+from crypto_kedro.learning.combinatorial import CombinatorialPurged
 from crypto_kedro.learning.gate_rules import GateLimits
 from crypto_kedro.learning.gates import gate_record, judge
 from crypto_kedro.learning.intervals import Resampling
 from crypto_kedro.learning.opportunities import find_opportunities
 from crypto_kedro.learning.performance import AccountHistory
 from crypto_kedro.learning.splits import FINAL_WINDOW
+from crypto_kedro.learning.walk_forward import Examples
 from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.market.resample import DECISION_MS
 from crypto_kedro.parameters import (
+    ComputeParameters,
     CostParameters,
     EvaluationParameters,
     GateParameters,
@@ -37,6 +43,7 @@ from crypto_kedro.parameters import (
     TradingParameters,
     TrainingParameters,
 )
+from crypto_kedro.pipelines.training.nodes import ensemble_rule, feature_set_of
 from crypto_kedro.reporting.backtest_sections import trades_page, trades_plotly
 from crypto_kedro.reporting.evaluation_figures import equity_plotly, reliability_plotly
 from crypto_kedro.reporting.evaluation_report import EvaluationRecords, evaluation_html
@@ -222,6 +229,43 @@ def pass_verdict(
     return {"registered": registered_model, "gates": gate_results, "evaluation": evaluation}
 
 
+def cross_validate(
+    features: pd.DataFrame,
+    labels: pd.DataFrame,
+    feature_manifest: dict[str, Any],
+    feature_catalogue: dict[str, Any],
+    folds: pd.DataFrame,
+    bars_1m: pd.DataFrame,
+    bars_15m: pd.DataFrame,
+    conditions: Conditions,
+    evaluation: EvaluationParameters,
+    training: TrainingParameters,
+    compute: ComputeParameters,
+) -> dict[str, Any]:
+    """Trade several backtests of the same recipe over the days before the final window.
+
+    Returns:
+        ``enabled``, and if it is (and this is no rehearsal) the distribution that `trade_paths` gives.
+
+    Raises:
+        FeatureError, LineageError: the features are not those of the catalogue or of the manifest.
+        LearningError: there are too few days for so many groups.
+    """
+    rule = evaluation.combinatorial
+    if not rule.enabled or training.dry_run:
+        return {"enabled": False}
+    manager = FeatureManager(feature_set_of(features, feature_manifest, feature_catalogue))
+    paths = path_signals(
+        Examples.join(manager.validate_features(features), labels),
+        int(folds.loc[folds["window"] == FINAL_WINDOW, "test_from"].iloc[0].timestamp() * 1000),
+        CombinatorialPurged(rule.n_groups, rule.n_test_groups, training.embargo_hours),
+        ensemble_rule(training),
+        manager,
+        WithProgress(compute.where(), "Combinations of groups"),
+    )
+    return {"enabled": True, **trade_paths(paths, bars_1m, bars_15m, conditions)}
+
+
 def draw_equity(curves: pd.DataFrame, evaluation: dict[str, Any]) -> go.Figure:
     """Return the equity curve beside its baselines."""
     return equity_plotly(curves, evaluation["trading"]["capital_jpy"])
@@ -249,12 +293,22 @@ def write_report(
     folds: pd.DataFrame,
     feature_manifest: dict[str, Any],
     data_quality: dict[str, Any],
+    path_figures: dict[str, Any],
 ) -> str:
     """Return the evaluation report as an HTML page."""
     history = AccountHistory(equity, trades, evaluation["trading"]["capital_jpy"])
     return evaluation_html(
         EvaluationRecords(
-            evaluation, gate_results, history, curves, funnel, training_report, folds, feature_manifest, data_quality
+            evaluation,
+            gate_results,
+            history,
+            curves,
+            funnel,
+            training_report,
+            folds,
+            feature_manifest,
+            data_quality,
+            path_figures,
         )
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import crypto_kedro
-from crypto_kedro.compute import Backend, Compute, run_all
+from crypto_kedro.compute import run_all
 from crypto_kedro.evaluation.market_trial import summarise_trial
 from crypto_kedro.parameters import ComputeParameters, GateTrialParameters, Parameters, validate_parameters
 from crypto_kedro.pipelines.gate_trial.market import MarketCase, run_market
@@ -104,7 +104,7 @@ def judge_markets(
             f"stopped by {', '.join(stopped)}" if stopped else "promoted",
         )  # fmt: skip
 
-    where = Compute(Backend(compute.backend), compute.workers, compute.dask_address)
+    where = compute.where()
     run_all(partial(_judge, settings, feature_catalogue), missing, where, keep)
     return [{"group": market.group, **(store.get(market.key) or {})} for market in planned]
 

@@ -1,6 +1,5 @@
 """Nodes of the training pipeline."""
 
-from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from rich.progress import track
 
+from crypto_kedro.compute import WithProgress
 from crypto_kedro.errors import FeatureError, LineageError
 from crypto_kedro.features import FeatureManager, FeatureSet, load_feature_set
 from crypto_kedro.learning.ensemble import EnsembleRule
@@ -16,7 +16,7 @@ from crypto_kedro.learning.export import BundleContent
 from crypto_kedro.learning.labels import BarrierRule, label_bars
 from crypto_kedro.learning.leakage import check_foresight, check_recomputed, recompute_from, spread_rows
 from crypto_kedro.learning.models import MODEL_KINDS
-from crypto_kedro.learning.splits import Fold, WalkForward, fold_table
+from crypto_kedro.learning.splits import WalkForward, fold_table
 from crypto_kedro.learning.tuning import SearchRange, Tuner, TuningRule, study_storage, with_settings
 from crypto_kedro.learning.walk_forward import (
     Examples,
@@ -32,6 +32,7 @@ from crypto_kedro.market.frame import bars_from_frame
 from crypto_kedro.market.moments import utc_iso
 from crypto_kedro.market.resample import CONTEXT_MS, DECISION_MS
 from crypto_kedro.parameters import (
+    ComputeParameters,
     CostParameters,
     LabelParameters,
     TrackingParameters,
@@ -89,7 +90,7 @@ def check_for_foresight(
         FeatureError, LineageError: the features are not those of the catalogue or of the manifest.
     """
     decision, context = bars_from_frame(bars_15m, DECISION_MS), bars_from_frame(bars_4h, CONTEXT_MS)
-    feature_set = _feature_set(features, feature_manifest, feature_catalogue)
+    feature_set = feature_set_of(features, feature_manifest, feature_catalogue)
     rows = spread_rows(len(features), training.recomputed_rows)
     recompute = recompute_from(feature_set, decision, context, feature_manifest["max_gap_minutes"])
     check_recomputed(features, recompute, rows)
@@ -121,13 +122,13 @@ def tune_models(
     """
     if not tuning.enabled or training.dry_run:
         return {"enabled": False, "windows": {}}
-    manager = FeatureManager(_feature_set(features, feature_manifest, feature_catalogue))
+    manager = FeatureManager(feature_set_of(features, feature_manifest, feature_catalogue))
     examples = Examples.join(manager.validate_features(features), labels)
     splitter = _splitter(training)
     tuner = Tuner(
         rule=_tuning_rule(tuning),
         splitter=splitter,
-        base=_ensemble_rule(training),
+        base=ensemble_rule(training),
         features=manager,
         interval_ms=DECISION_MS,
         storage=study_storage(Path(tuning.storage)),
@@ -145,6 +146,7 @@ def train(
     feature_catalogue: dict[str, Any],
     tuning_result: dict[str, Any],
     training: TrainingParameters,
+    compute: ComputeParameters,
 ) -> tuple[WalkForwardResult, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Train and test the ensemble over time.
 
@@ -156,11 +158,12 @@ def train(
         FeatureError, LineageError: the features are not those of the catalogue or of the manifest.
         LearningError: there is too little data, or a window cannot be trained.
     """
-    manager = FeatureManager(_feature_set(features, feature_manifest, feature_catalogue))
+    manager = FeatureManager(feature_set_of(features, feature_manifest, feature_catalogue))
     examples = Examples.join(manager.validate_features(features), labels)
-    rule = _ensemble_rule(training)
+    rule = ensemble_rule(training)
     tuned = {name: with_settings(rule, window["settings"]) for name, window in tuning_result["windows"].items()}
-    result = walk_forward(examples, _splitter(training), rule, manager, DECISION_MS, _progress, tuned)
+    run_each = WithProgress(compute.where(), "Training windows")
+    result = walk_forward(examples, _splitter(training), rule, manager, DECISION_MS, run_each, tuned)
     for frame in (result.predictions, result.signals):
         frame.attrs = dict(labels.attrs)
     return result, result.predictions, result.signals, fold_table(result.folds)
@@ -273,9 +276,14 @@ def propose_model(
     )
 
 
-def _feature_set(
+def feature_set_of(
     features: pd.DataFrame, feature_manifest: dict[str, Any], feature_catalogue: dict[str, Any]
 ) -> FeatureSet:
+    """Return the feature set of features on disk.
+
+    Raises:
+        FeatureError, LineageError: the features are not those of the catalogue or of the manifest.
+    """
     feature_set = load_feature_set(feature_catalogue, feature_manifest["feature_set"])
     if feature_set.hash != feature_manifest["hash"]:
         raise FeatureError(
@@ -308,7 +316,8 @@ def _tuning_rule(tuning: TuningParameters) -> TuningRule:
     return TuningRule(space, tuning.trials, tuning.seconds, tuning.inner_folds, tuning.seed)
 
 
-def _ensemble_rule(training: TrainingParameters) -> EnsembleRule:
+def ensemble_rule(training: TrainingParameters) -> EnsembleRule:
+    """Return the recipe of the ensemble as configured, with tiny models in a rehearsal."""
     tiny = {name: kind.dry_run if training.dry_run else {} for name, kind in MODEL_KINDS.items()}
     return EnsembleRule(
         weights=training.weights,
@@ -320,7 +329,3 @@ def _ensemble_rule(training: TrainingParameters) -> EnsembleRule:
         calibration_prior_rows=training.calibration_prior_rows,
         min_class_rows=training.min_class_rows,
     )
-
-
-def _progress(folds: Sequence[Fold]) -> Iterable[Fold]:
-    return track(folds, description="Training windows")

@@ -46,7 +46,15 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             node(
                 train,
-                ["features", "labels", "feature_manifest", "feature_catalogue", "tuning_result", "params:training"],
+                [
+                    "features",
+                    "labels",
+                    "feature_manifest",
+                    "feature_catalogue",
+                    "tuning_result",
+                    "params:training",
+                    "params:compute",
+                ],
                 ["trained", "oos_predictions", "signals", "folds"],
                 name="train",
             ),

@@ -52,7 +52,8 @@ class BarMatcher:
                 down = level
         moment = self._clock.next_moment()
         for order in desk.arriving:
-            moment = min(moment, order.arrives_at)
+            if order.arrives_at < moment:
+                moment = order.arrives_at
         for _, arrives_at in desk.late_cancels:
             moment = min(moment, arrives_at)
         self.down, self.up, self.moment = down, up, moment
@@ -77,8 +78,9 @@ class BarMatcher:
         if self._reaches(bar.low_ticks, bar.high_ticks):
             targets = self._targets_in_reach(bar)
             self._stops_first(bar)
-            self._then_targets(bar, targets)
-            self._losscut_at_extremes(bar)
+            if targets:
+                self._then_targets(bar, targets)
+                self._losscut_at_extremes(bar)
 
     def _reaches(self, low: int, high: int) -> bool:
         if self.revision != self._desk.revision:

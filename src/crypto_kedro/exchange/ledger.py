@@ -127,7 +127,8 @@ class Ledger:
     def available_to_open(self, rules: MarketRules, margin_balance: int) -> int:
         """Product that may still be opened with a margin balance; not below zero."""
         capacity = margin_balance * PPM // rules.initial_margin.ppm
-        return max(capacity - self.position_product() - self.opening_held, 0)
+        left = capacity - self.long.product - self.short.product - self.opening_held
+        return left if left > 0 else 0
 
     def is_below(self, ratio_ppm: int, rules: MarketRules, mark_ticks: int) -> bool:
         """Whether the margin ratio at a price is below a fraction; never without a position."""

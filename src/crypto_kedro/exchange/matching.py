@@ -32,6 +32,10 @@ class MatchingEngine:
         btc: BTC to start with.
         start_ms: Unix milliseconds UTC before the first market data.
 
+    Attributes:
+        now_ms: Unix milliseconds UTC of the newest market data; not to be changed.
+        fills: every fill so far, oldest first; not to be changed.
+
     Raises:
         EngineError: a starting balance is negative.
     """
@@ -42,29 +46,20 @@ class MatchingEngine:
         if cash.units < 0 or btc.lots < 0:
             raise EngineError(f"matching engine: starting balances must not be negative, got {cash} JPY and {btc} BTC")
         self._desk = OrderDesk(Ledger(cash.units, btc.lots), schedule.at(start_ms), settings)
-        self._execution = Execution(self._desk)
-        self._clock = MarginClock(self._desk, self._execution, schedule, start_ms)
+        execution = Execution(self._desk)
+        self._clock = MarginClock(self._desk, execution, schedule, start_ms)
         self._report = AccountReport(self._desk, self._clock)
-        self._bars = BarMatcher(self._desk, self._execution, self._clock)
-        self._prints = PrintMatcher(self._desk, self._execution, self._clock)
+        self._bars = BarMatcher(self._desk, execution, self._clock)
+        self._prints = PrintMatcher(self._desk, execution, self._clock)
         self._latency_ms = settings.latency_ms
-        self._now = start_ms
         self._last = 0
-
-    @property
-    def now_ms(self) -> int:
-        """Unix milliseconds UTC of the newest market data."""
-        return self._now
+        self.now_ms = start_ms
+        self.fills: list[Fill] = execution.fills
 
     @property
     def revision(self) -> int:
         """Grows with every change of an order, a balance or a position."""
         return self._desk.revision
-
-    @property
-    def fills(self) -> list[Fill]:
-        """Every fill so far, oldest first; not to be changed."""
-        return self._execution.fills
 
     def order(self, order_id: int) -> Order | None:
         """Return an order by its id, finished ones included; None when there is none."""
@@ -97,7 +92,7 @@ class MatchingEngine:
         refused = without_room(order, desk, self._clock, last)
         if refused is not None:
             return refused
-        desk.register(order, last, self._now)
+        desk.register(order, last, self.now_ms)
         return order.report()
 
     def cancel(self, order_id: int, at_ms: int | None = None) -> Order | Refusal:
@@ -120,7 +115,7 @@ class MatchingEngine:
         if not order.status.is_open:
             return Refusal(_AFTER_THE_END[order.status], f"order {order_id} is {order.status}")
         arrives_at = at + self._latency_ms
-        if arrives_at <= self._now:
+        if arrives_at <= self.now_ms:
             self._desk.cancel(order, at)
         else:
             self._desk.late_cancels.append((order, arrives_at))
@@ -131,9 +126,9 @@ class MatchingEngine:
         if not self._last:
             raise EngineError("matching engine: no price is known yet; advance to one bar or trade before trading")
         if at_ms is None:
-            return self._now
-        if at_ms < self._now:
-            raise EngineError(f"matching engine: a request at {at_ms} lies before the market data of {self._now}")
+            return self.now_ms
+        if at_ms < self.now_ms:
+            raise EngineError(f"matching engine: a request at {at_ms} lies before the market data of {self.now_ms}")
         return at_ms
 
     def advance(self, bar: BarRow) -> list[Fill]:
@@ -145,16 +140,16 @@ class MatchingEngine:
         Raises:
             EngineError: the bar opens before the newest market data.
         """
-        if bar.open_time_ms < self._now:
-            raise EngineError(f"matching engine: the bar of {bar.open_time_ms} opens before {self._now}")
-        fills = self._execution.fills
+        if bar.open_time_ms < self.now_ms:
+            raise EngineError(f"matching engine: the bar of {bar.open_time_ms} opens before {self.now_ms}")
+        fills = self.fills
         before = len(fills)
         matcher = self._bars
         if matcher.revision != self._desk.revision:
             matcher.refresh()
         if bar.open_time_ms >= matcher.moment or bar.low_ticks <= matcher.down or bar.high_ticks >= matcher.up:
             matcher.match(bar)
-        self._now = bar.close_time_ms
+        self.now_ms = bar.close_time_ms
         self._last = bar.close_ticks
         return fills[before:] if len(fills) > before else []
 
@@ -186,7 +181,7 @@ class MatchingEngine:
         before = self._step_to(trade.executed_at_ms)
         self._last = trade.price_ticks
         self._prints.match(trade)
-        return self._execution.fills[before:]
+        return self.fills[before:]
 
     def advance_book(self, top: BookTop) -> list[Fill]:
         """Take note of the top of the book and let requests that have arrived meet it.
@@ -201,13 +196,13 @@ class MatchingEngine:
         if not self._last:
             self._last = top.bid_ticks
         self._prints.show_book(top, self._last)
-        return self._execution.fills[before:]
+        return self.fills[before:]
 
     def _step_to(self, now: int) -> int:
-        if now < self._now:
-            raise EngineError(f"matching engine: market data of {now} lies before {self._now}")
-        self._now = now
-        return len(self._execution.fills)
+        if now < self.now_ms:
+            raise EngineError(f"matching engine: market data of {now} lies before {self.now_ms}")
+        self.now_ms = now
+        return len(self.fills)
 
     def account(self) -> AccountState:
         """Return the account as the exchange reports it at the newest price.
@@ -217,7 +212,7 @@ class MatchingEngine:
         """
         if not self._last:
             raise EngineError("matching engine: no price is known yet; advance to one bar or trade first")
-        return self._report.at(self._now, self._last)
+        return self._report.at(self.now_ms, self._last)
 
 
 _AFTER_THE_END = {

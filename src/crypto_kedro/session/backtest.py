@@ -274,9 +274,9 @@ class _Replay:
 
 def _open_position(account: AccountState) -> Position | None:
     """Return the position that is open; the long one when both are."""
-    if account.long.amount:
+    if account.long.amount.lots:
         return account.long
-    return account.short if account.short.amount else None
+    return account.short if account.short.amount.lots else None
 
 
 def _midnight_bars(feed: BarFeed) -> IntArray:

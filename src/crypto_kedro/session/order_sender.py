@@ -55,7 +55,7 @@ class OrderSender:
         """Send the market order that opens a position."""
         side = target.side
         request = OrderRequest(side=side.opening_side, type=OrderType.MARKET, amount=target.amount, position_side=side)
-        self._send(request, Purpose.ENTRY, Reason.SIGNAL.value)
+        self._send(request, Purpose.ENTRY, Reason.SIGNAL)
 
     def leave(self, account: AccountState, position: Position, reason: str) -> None:
         """Send the market order that closes a position, unless one is under way; what holds its amount goes first.
@@ -137,7 +137,8 @@ class OrderSender:
     @staticmethod
     def _is_healthy(account: AccountState) -> bool:
         """Whether the margin is in order and only one side is open."""
-        return account.margin.state is MarginState.NORMAL and not (account.long.amount and account.short.amount)
+        has_both = account.long.amount.lots and account.short.amount.lots
+        return account.margin.state is MarginState.NORMAL and not has_both
 
     def _target(self, position: Position, protection: Protection) -> OrderRequest:
         side = position.side

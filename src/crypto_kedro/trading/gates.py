@@ -2,7 +2,6 @@
 
 import operator
 from collections.abc import Callable, Iterator
-from itertools import starmap
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -85,8 +84,7 @@ class GateReport(Struct, frozen=True):
     @classmethod
     def judge(cls, values: tuple[float, ...], thresholds: tuple[float, ...]) -> "GateReport":
         """Compare every value with its threshold; both in the order of `ALL_GATES`."""
-        passed = starmap(operator.call, zip(_COMPARISONS, values, thresholds, strict=True))
-        return cls(values, thresholds, tuple(passed))
+        return cls(values, thresholds, tuple(map(operator.call, _COMPARISONS, values, thresholds)))
 
     @property
     def first_failed(self) -> str | None:

@@ -184,7 +184,7 @@ class TradeLedger(Struct, frozen=True):
         trade = self.long if is_long else self.short
         net = fill.profit_loss
         day, day_net, trades, week, week_net = self._period_of(at_ms)
-        if net:
+        if net.units:
             day_net, week_net = day_net + net, week_net + net
         streak, last_loss_ms, closed = self.loss_streak, self.last_loss_ms, self.closed_trades
         left: OpenTrade | None
@@ -200,7 +200,7 @@ class TradeLedger(Struct, frozen=True):
                 closed += 1
                 streak = streak + 1 if result.units < 0 else 0
                 last_loss_ms = at_ms if result.units < 0 else last_loss_ms
-        balance = self.balance + net if net else self.balance
+        balance = self.balance + net if net.units else self.balance
         peak, deepest = self._drawdown(balance)
         long, short = (left, self.short) if is_long else (self.long, left)
         return TradeLedger(

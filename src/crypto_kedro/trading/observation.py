@@ -50,19 +50,20 @@ class Observation(Struct, frozen=True):
     funding_stage: int
 
     def __post_init__(self) -> None:
-        if not 0 < self.facts.close < MAX_PRICE:
+        facts = self.facts
+        if not 0 < facts.close < MAX_PRICE:
             raise ObservationError(
-                f"observation: the closing price is {self.facts.close} JPY; decide only on validated, closed bars"
+                f"observation: the closing price is {facts.close} JPY; decide only on validated, closed bars"
             )
-        if self.facts.age_ms < 0:
+        if facts.age_ms < 0:
             raise ObservationError(
-                f"observation: the bar closes {-self.facts.age_ms} ms after the decision; wait until it has closed"
+                f"observation: the bar closes {-facts.age_ms} ms after the decision; wait until it has closed"
             )
-        if self.facts.spread < 0:
+        if facts.spread < 0:
             raise ObservationError(
-                f"observation: the spread is {self.facts.spread}; give the spread of a crossed book as NaN"
+                f"observation: the spread is {facts.spread}; give the spread of a crossed book as NaN"
             )
-        for probability in (self.facts.short, self.facts.flat, self.facts.long):
+        for probability in (facts.short, facts.flat, facts.long):
             if probability < 0 or probability > 1:
                 raise ObservationError(f"observation: {probability} is no probability; verify the model bundle")
         if self.funding_stage < 1:

@@ -112,9 +112,9 @@ class RuleSchedule:
 
     def at(self, moment_ms: int) -> MarketRules:
         """Return the rules in force at a moment (Unix milliseconds UTC)."""
-        return self.rules[max(bisect_right(self.since_ms, moment_ms) - 1, 0)]
+        return self.rules[bisect_right(self.since_ms, moment_ms, 1) - 1]
 
     def next_change_after(self, moment_ms: int) -> int | None:
         """Return the first later moment at which the rules change, None when they never do."""
-        at = max(bisect_right(self.since_ms, moment_ms), 1)
+        at = bisect_right(self.since_ms, moment_ms, 1)
         return self.since_ms[at] if at < len(self.since_ms) else None

@@ -9,6 +9,11 @@ from crypto_kedro.trading.money import Btc, Jpy
 from crypto_kedro.trading.orders import OrderRequest, OrderType, Refusal, RefusalCode, Side
 from crypto_kedro.trading.rules import MarketRules
 
+# Python 3.11 searches an enum for its member each time, which every order would do dozens of times.
+_LOSSCUT = OrderType.LOSSCUT
+_TAKE_PROFIT = OrderType.TAKE_PROFIT
+_BUY = Side.BUY
+
 
 def malformed(request: OrderRequest, rules: MarketRules, last: int) -> Refusal | None:
     """Return why a request cannot be an order, None when it can.
@@ -41,9 +46,9 @@ def without_room(order: WorkingOrder, desk: OrderDesk, clock: MarginClock, last:
 
 def _wrong_form(request: OrderRequest, rules: MarketRules) -> Refusal | None:
     kind, price, trigger = request.type, request.price, request.trigger_price
-    if kind is OrderType.LOSSCUT:
+    if kind is _LOSSCUT:
         return Refusal(RefusalCode.TYPE_INVALID, "losscut orders are placed by the exchange alone")
-    if request.amount is None and kind is not OrderType.TAKE_PROFIT and kind is not OrderType.STOP_LOSS:
+    if request.amount is None and kind is not _TAKE_PROFIT and kind is not OrderType.STOP_LOSS:
         return Refusal(RefusalCode.AMOUNT_MISSING, f"a {kind} order needs an amount")
     if (price is not None) is not kind.has_price:
         if price is None:
@@ -86,7 +91,7 @@ def _wrong_size(request: OrderRequest, rules: MarketRules) -> Refusal | None:
 def _wrong_trigger(request: OrderRequest, last: int) -> Refusal | None:
     if request.trigger_price is None:
         return None
-    takes_profit = request.type is OrderType.TAKE_PROFIT
+    takes_profit = request.type is _TAKE_PROFIT
     if request.opens:
         if takes_profit or request.type is OrderType.STOP_LOSS:
             return Refusal(RefusalCode.WRONG_SIDE, f"a {request.type} order must close, {request.side} opens")
@@ -94,7 +99,7 @@ def _wrong_trigger(request: OrderRequest, last: int) -> Refusal | None:
     if request.position_side is None and (takes_profit or request.type is OrderType.STOP_LOSS):
         return Refusal(RefusalCode.WRONG_SIDE, f"a {request.type} order closes a margin position; name its side")
     trigger = request.trigger_price.ticks
-    fires_up = (request.side is Side.BUY) is not takes_profit
+    fires_up = (request.side is _BUY) is not takes_profit
     if last >= trigger if fires_up else last <= trigger:
         return Refusal(RefusalCode.TRIGGER_WOULD_FIRE, f"trigger price {trigger} is met by the last price {last}")
     return None

@@ -6,6 +6,8 @@ from crypto_kedro.exchange.working_order import NO_JPY, WorkingOrder
 from crypto_kedro.trading.money import PPM, PRODUCT_UNITS, Btc, Jpy, Price
 from crypto_kedro.trading.orders import Fill, Liquidity, OrderRequest, OrderStatus, OrderType
 
+# Python 3.11 searches an enum for its member each time, which every order would do dozens of times.
+_TAKER = Liquidity.TAKER
 UNLIMITED = NEVER_ABOVE
 
 
@@ -42,17 +44,17 @@ class Execution:
         """Execute an order at the market, whole or not at all."""
         lots = order.remaining
         price = self.slipped(reference, order.is_buy)
-        if lots > self.budget or not self._can_pay(order, price, lots, Liquidity.TAKER):
+        if lots > self.budget or not self._can_pay(order, price, lots, _TAKER):
             self._desk.finish(order, OrderStatus.REJECTED, at)
         else:
             self.budget -= lots
-            self._fill(order, price, lots, Liquidity.TAKER, at)
+            self._fill(order, price, lots, _TAKER, at)
 
     def take_limit(self, order: WorkingOrder, reference: int, at: int) -> None:
         """Execute a limit order that the market already meets, at its limit or better, as far as volume goes."""
         price = self.slipped(reference, order.is_buy)
         price = min(price, order.price) if order.is_buy else max(price, order.price)
-        self._fill_available(order, price, Liquidity.TAKER, at)
+        self._fill_available(order, price, _TAKER, at)
 
     def make(self, order: WorkingOrder, price: int, at: int) -> None:
         """Execute a resting limit order, as far as volume goes."""
@@ -82,7 +84,7 @@ class Execution:
                 order = desk.new_order(request, at, at)
                 desk.register(order, bid, at)
                 price = self.slipped(ask if order.is_buy else bid, order.is_buy)
-                self._fill(order, price, position.lots, Liquidity.TAKER, at)
+                self._fill(order, price, position.lots, _TAKER, at)
 
     def _fill_available(self, order: WorkingOrder, price: int, liquidity: Liquidity, at: int) -> None:
         lots = min(order.remaining, self.budget)

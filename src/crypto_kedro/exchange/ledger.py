@@ -21,7 +21,7 @@ class PositionBook:
 
     def __init__(self, side: PositionSide) -> None:
         self.side = side
-        self.is_long = side is PositionSide.LONG
+        self.is_long = side.is_long
         self.lots = 0
         self.product = 0
         self.fee = 0

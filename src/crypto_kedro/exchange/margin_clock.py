@@ -7,6 +7,9 @@ from crypto_kedro.market.bars import DAY_MS, HOUR_MS, JST_OFFSET_MS
 from crypto_kedro.trading.account import MarginState
 from crypto_kedro.trading.rules import RuleSchedule
 
+# Python 3.11 searches an enum for its member each time, which every order would do dozens of times.
+_NORMAL = MarginState.NORMAL
+
 
 class MarginClock:
     """Moves the account through time; all moments are Unix milliseconds UTC.
@@ -84,7 +87,7 @@ class MarginClock:
             return MarginState.DEBT
         if self.call_due_at is not None and ledger.has_position:
             return MarginState.CALL
-        return MarginState.NORMAL
+        return _NORMAL
 
 
 def _next_daily(offset_ms: int, now: int) -> int:

@@ -9,6 +9,10 @@ from crypto_kedro.trading.money import PPM, PRODUCT_UNITS, Btc
 from crypto_kedro.trading.orders import OrderRequest, OrderStatus, OrderType
 from crypto_kedro.trading.rules import MarketRules
 
+# Python 3.11 searches an enum for its member each time, which every order would do dozens of times.
+_INACTIVE = OrderStatus.INACTIVE
+_FULLY_FILLED = OrderStatus.FULLY_FILLED
+
 
 class OrderDesk:
     """Keeps the orders and what they lock of the ledger.
@@ -71,11 +75,11 @@ class OrderDesk:
         self.orders[order.order_id] = order
         self.open_orders[order.order_id] = order
         order.watch(self._past_touch)
-        if order.status is OrderStatus.INACTIVE and order.arrives_at <= now:
+        if order.status is _INACTIVE and order.arrives_at <= now:
             order.has_arrived = True
         else:
             self.arriving.append(order)
-        if order.status is not OrderStatus.INACTIVE:
+        if order.status is not _INACTIVE:
             self.hold(order, self.quantity_to_hold(order, order.price or reference))
         self.revision += 1
 
@@ -116,7 +120,7 @@ class OrderDesk:
         if order.held:
             self.hold(order, 0)
         order.status = status
-        if status is not OrderStatus.FULLY_FILLED:
+        if status is not _FULLY_FILLED:
             order.canceled_at = at
         if not order.has_arrived:
             self.arriving.remove(order)
@@ -214,7 +218,7 @@ class OrderDesk:
             self.hold(order, self.quantity_to_hold(order, order.price))
             self.revision += 1
         else:
-            self.finish(order, OrderStatus.FULLY_FILLED, at)
+            self.finish(order, _FULLY_FILLED, at)
         if self.ledger.cash < self.ledger.cash_held:
             self._drop_unpayable(at)
         position = order.position
@@ -231,5 +235,5 @@ class OrderDesk:
 
     def _drop_orphans(self, position: PositionBook, at: int) -> None:
         for order in list(self.open_orders.values()):
-            if order.position is position and not order.opens and order.status is OrderStatus.INACTIVE:
+            if order.position is position and not order.opens and order.status is _INACTIVE:
                 self.cancel(order, at)

@@ -2,8 +2,13 @@
 
 from crypto_kedro.exchange.ledger import NEVER_BELOW, Ledger, PositionBook
 from crypto_kedro.trading.money import Btc, Jpy
-from crypto_kedro.trading.orders import Order, OrderRequest, OrderStatus, OrderType, PositionSide, Side
+from crypto_kedro.trading.orders import Order, OrderRequest, OrderStatus, OrderType, Side
 
+# Python 3.11 searches an enum for its member each time, which every order would do dozens of times.
+_INACTIVE = OrderStatus.INACTIVE
+_UNFILLED = OrderStatus.UNFILLED
+_BUY = Side.BUY
+_TAKE_PROFIT = OrderType.TAKE_PROFIT
 NO_BTC = Btc(0)
 NO_JPY = Jpy(0)
 
@@ -47,22 +52,22 @@ class WorkingOrder:
         self.order_id = order_id
         self.request = request
         self.type = kind
-        self.is_buy = side is Side.BUY
+        self.is_buy = side is _BUY
         self.position: PositionBook | None = None
         self.opens = False
         if position_side is not None:
-            self.position = ledger.long if position_side is PositionSide.LONG else ledger.short
+            self.position = ledger.long if position_side.is_long else ledger.short
             self.opens = self.is_buy is self.position.is_long
         self.price = 0 if request.price is None else request.price.ticks
         self.trigger = 0 if request.trigger_price is None else request.trigger_price.ticks
-        self.sleeps_as_stop = kind.has_trigger and kind is not OrderType.TAKE_PROFIT
+        self.sleeps_as_stop = kind.has_trigger and kind is not _TAKE_PROFIT
         self.fires_up = self.is_buy is self.sleeps_as_stop
         self.level = NEVER_BELOW
         self.rises_to_level = False
         self.start: Btc | None = request.amount
         self.executed = 0
         self.executed_product = 0
-        self.status = OrderStatus.UNFILLED if request.trigger_price is None else OrderStatus.INACTIVE
+        self.status = _UNFILLED if request.trigger_price is None else _INACTIVE
         self.held = 0
         self.ordered_at = ordered_at
         self.arrives_at = arrives_at
@@ -78,7 +83,7 @@ class WorkingOrder:
 
     def watch(self, past_touch: int) -> None:
         """Set the level: the trigger of a sleeping order, or what trades ``past_touch`` ticks through a limit."""
-        if self.status is OrderStatus.INACTIVE:
+        if self.status is _INACTIVE:
             self.level = self.trigger
             self.rises_to_level = self.fires_up
         elif self.price:

@@ -46,7 +46,7 @@ class Position(Struct, frozen=True):
     def profit_loss(self, mark: Price) -> Jpy:
         """Return the unrealised result of the price move alone, before fees and interest."""
         value = mark * self.amount
-        return value - self.product if self.side is PositionSide.LONG else self.product - value
+        return value - self.product if self.side.is_long else self.product - value
 
 
 class MarginStatus(Struct, frozen=True):
@@ -112,4 +112,4 @@ class AccountState(Struct, frozen=True):
 
     def position(self, side: PositionSide) -> Position:
         """Return the position of one side."""
-        return self.long if side is PositionSide.LONG else self.short
+        return self.long if side.is_long else self.short

@@ -132,7 +132,7 @@ def _target(
     side = PositionSide.LONG if direction > 0 else PositionSide.SHORT
     step = observation.rules.price_step
     close = observation.facts.close
-    rounded = -int(-close // step.ticks) if side is PositionSide.LONG else int(close // step.ticks)
+    rounded = -int(-close // step.ticks) if side.is_long else int(close // step.ticks)
     expires_at_ms = settings.barriers.expires_at_ms(observation.now_ms)
     protection = protect(side, Price(rounded * step.ticks), barriers, expires_at_ms, step)
     return Target(side, size.amount, protection, barriers)
@@ -189,7 +189,7 @@ def _exit_reason(
         return Reason.TIME_LIMIT
     if is_passed(side, protection.stop, observation.facts.close):
         return Reason.STOP_PASSED
-    against = -1 if side is PositionSide.LONG else 1
+    against = -1 if side.is_long else 1
     return Reason.OPPOSITE_SIGNAL if direction == against and gates.bar_passed else None
 
 

@@ -14,7 +14,6 @@ from crypto_kedro.trading.ledger import (
     next_week_start_ms,
 )
 from crypto_kedro.trading.money import PRODUCT_UNITS
-from crypto_kedro.trading.orders import PositionSide
 from crypto_kedro.trading.settings import FundingStage, GuardRule, TradingSettings
 
 _MARGIN_SEVERITY = {state: severity for severity, state in enumerate(MarginState)}
@@ -28,7 +27,7 @@ def equity_units(account: AccountState) -> int:
         lots = position.amount.lots
         if lots:
             gain = mark * lots * PRODUCT_UNITS - position.product.units
-            worth += gain if position.side is PositionSide.LONG else -gain
+            worth += gain if position.side.is_long else -gain
             worth -= position.unrealized_fee.units + position.unrealized_interest.units
     return worth
 

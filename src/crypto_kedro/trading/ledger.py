@@ -169,7 +169,7 @@ class TradeLedger(Struct, frozen=True):
 
     def open_trade(self, side: PositionSide) -> OpenTrade | None:
         """Return the open trade of one side."""
-        return self.long if side is PositionSide.LONG else self.short
+        return self.long if side.is_long else self.short
 
     def _require_order(self, at_ms: int) -> None:
         if at_ms < self.last_event_ms:

@@ -27,6 +27,7 @@ class PositionSide(StrEnum):
     Attributes:
         opening_side: side of the order that opens the position.
         closing_side: side of the order that closes it.
+        is_long: whether it gains when the price rises.
     """
 
     LONG = "long", Side.BUY
@@ -34,6 +35,7 @@ class PositionSide(StrEnum):
 
     opening_side: Side
     closing_side: Side
+    is_long: bool
 
     def __new__(cls, word: str, opening_side: Side) -> Self:
         """Make a member of its word and its opening side."""
@@ -41,6 +43,7 @@ class PositionSide(StrEnum):
         member._value_ = word
         member.opening_side = opening_side
         member.closing_side = opening_side.opposite
+        member.is_long = opening_side is Side.BUY
         return member
 
 

@@ -54,7 +54,7 @@ def barriers_of(rule: BarrierRule, atr_jpy: float, close_jpy: float, step: Price
 def protect(side: PositionSide, entry: Price, barriers: Barriers, expires_at_ms: int, step: Price) -> Protection:
     """Return the protection of a trade entered at a price; no price lies below one step."""
     stop, target = barriers.stop.ticks, barriers.take_profit.ticks
-    if side is PositionSide.LONG:
+    if side.is_long:
         return Protection(Price(max(entry.ticks - stop, step.ticks)), Price(entry.ticks + target), expires_at_ms)
     return Protection(Price(entry.ticks + stop), Price(max(entry.ticks - target, step.ticks)), expires_at_ms)
 
@@ -65,7 +65,7 @@ def entry_price(position: Position, step: Price) -> Price:
     The position must not be empty.
     """
     per_step = position.amount.lots * PRODUCT_UNITS * step.ticks
-    if position.side is PositionSide.LONG:
+    if position.side.is_long:
         return Price(-(-position.product.units // per_step) * step.ticks)
     return Price(position.product.units // per_step * step.ticks)
 
@@ -74,7 +74,7 @@ def resting_protection(orders: tuple[Order, ...], side: PositionSide) -> tuple[P
     """Return the prices of stop and take-profit that rest at the exchange for a side; of several the nearest ones."""
     stop: Price | None = None
     target: Price | None = None
-    nearest_below, nearest_above = (max, min) if side is PositionSide.LONG else (min, max)
+    nearest_below, nearest_above = (max, min) if side.is_long else (min, max)
     for order in orders:
         request = order.request
         price = request.price if request.type is OrderType.LIMIT else request.trigger_price
@@ -97,11 +97,11 @@ def trailing_stop(
     if not 0 < distance < close_jpy:
         return stop
     ticks = step.ticks
-    if side is PositionSide.LONG:
+    if side.is_long:
         return max(stop, Price(math.ceil((close_jpy - distance) / ticks) * ticks))
     return min(stop, Price(math.floor((close_jpy + distance) / ticks) * ticks))
 
 
 def is_passed(side: PositionSide, stop: Price, close_jpy: float) -> bool:
     """Return whether the price has already gone through a stop, which the exchange would then refuse."""
-    return close_jpy <= stop.ticks if side is PositionSide.LONG else close_jpy >= stop.ticks
+    return close_jpy <= stop.ticks if side.is_long else close_jpy >= stop.ticks

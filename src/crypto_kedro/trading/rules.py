@@ -81,7 +81,7 @@ class MarketRules:
 
     def interest_per_day(self, position_side: PositionSide) -> Rate:
         """Return the daily interest rate of a position."""
-        return self.long_interest_per_day if position_side is PositionSide.LONG else self.short_interest_per_day
+        return self.long_interest_per_day if position_side.is_long else self.short_interest_per_day
 
 
 @dataclass(frozen=True, slots=True)

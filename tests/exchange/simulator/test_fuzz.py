@@ -134,9 +134,7 @@ def test_every_request_is_answered_in_the_envelope(quiet: Served, wild: tuple[st
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(wild_requests())
-def test_very_many_requests_are_answered_in_the_envelope(
-    quiet: Served, wild: tuple[str, str, bytes, bool]
-) -> None:
+def test_very_many_requests_are_answered_in_the_envelope(quiet: Served, wild: tuple[str, str, bytes, bool]) -> None:
     require_envelope(send(quiet.client, *wild))
 
 

@@ -94,9 +94,9 @@ class AccountReport:
             self._product = Jpy(product) if product else NO_JPY
             self._line = ledger.balance_line(desk.rules.crypto_collateral.ppm)
         if has_moved or self._long.locked_amount.lots != ledger.long.held:
-            self._long = _position(ledger.long, _NO_LONG)
+            self._long = _position(ledger.long) if ledger.long.lots else _NO_LONG
         if has_moved or self._short.locked_amount.lots != ledger.short.held:
-            self._short = _position(ledger.short, _NO_SHORT)
+            self._short = _position(ledger.short) if ledger.short.lots else _NO_SHORT
 
     def _margin_at(self, last: int) -> MarginStatus:
         desk, clock = self._desk, self._clock
@@ -117,9 +117,7 @@ class AccountReport:
         return self._margin
 
 
-def _position(book: PositionBook, empty: Position) -> Position:
-    if not book.lots:
-        return empty
+def _position(book: PositionBook) -> Position:
     return Position(
         book.side,
         Btc(book.lots),

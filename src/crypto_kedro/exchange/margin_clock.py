@@ -39,7 +39,8 @@ class MarginClock:
 
     def next_moment(self) -> int:
         """Return the first moment at which the clock may change anything, or a bound that is never reached."""
-        if not self._desk.ledger.has_position:
+        ledger = self._desk.ledger
+        if not (ledger.long.lots or ledger.short.lots):
             return self._next_rules
         return min(self._next_rules, self._next_midnight, self._next_judgement)
 

@@ -110,7 +110,7 @@ class _Replay:
         feed, engine, rows, midnights = self._feed, self._engine, self._rows, self._midnights
         last = len(feed) - 1
         bar, midnight = -1, 0
-        wake_bar = rows.bar_of(self._wake_row())
+        wake_bar = rows.bar[self._wake_row()]
         while bar < last:
             stop = bar + 1 if self._every_bar else min(wake_bar, midnights[midnight], last)
             bar = engine.next_event(feed, bar + 1, stop)
@@ -118,10 +118,10 @@ class _Replay:
             if bar >= midnights[midnight]:
                 midnight += 1
                 self._mark_equity()
-            wake_bar = rows.bar_of(self._wake_row())
+            wake_bar = rows.bar[self._wake_row()]
             if wake_bar == bar:
                 self._decide()
-                wake_bar = rows.bar_of(self._wake_row())
+                wake_bar = rows.bar[self._wake_row()]
         self._pass_rows(last + 1)
         return self._result()
 
@@ -140,9 +140,9 @@ class _Replay:
     def _pass_rows(self, bar: int) -> None:
         """Fill in the reasons of the decision rows before a bar, by what holds since the last visit."""
         first = self._row
-        if self._rows.bar_of(first) >= bar:
+        if self._rows.bar[first] >= bar:
             return
-        end = self._row = self._rows.first_of_bar(bar)
+        end = self._row = self._rows.first_of_bar[bar]
         if self._position is not None:
             self._reasons[first:end] = _HOLDING
         elif self._refused is not None:
@@ -201,10 +201,10 @@ class _Replay:
             return row
         position = self._position
         if position is None:
-            return rows.next_passed(max(row, self._refused[1]) if self._refused else row)
+            return rows.next_passed[max(row, self._refused[1]) if self._refused else row]
         if self._trails or not self._is_settled(position):
             return row
-        return min(rows.next_against(position.side, row), max(self._expiry_row, row))
+        return min(rows.next_against[position.side][row], max(self._expiry_row, row))
 
     def _is_settled(self, position: Position) -> bool:
         settled = self._settled
@@ -220,7 +220,7 @@ class _Replay:
         moment = int(self._rows.close_ms[row])
         observation = Observation(
             self._rows.facts(row),
-            self._rows.kelly(row),
+            self._rows.kelly[row],
             account,
             self._ledger,
             plan.schedule.at(moment),

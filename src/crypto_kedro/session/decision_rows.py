@@ -14,6 +14,8 @@ from crypto_kedro.trading.signal import SignalFacts, side_cost_columns, signal_c
 
 RowArray = NDArray[np.int32]
 
+_NO_BAR = 1 << 62
+
 
 class DecisionRows:
     """Columns of m decision bars; a row that does not exist is m.
@@ -25,23 +27,32 @@ class DecisionRows:
         schedule: the market's rules by date.
         settings: as for `decide`.
 
+    Attributes:
+        bar: of each row, the execution bar at whose close it is decided; a bar beyond all for row m.
+        first_of_bar: of each execution bar, the first row decided at its close or later.
+        next_passed: of each row, the first from it on at which all gates on the bar pass.
+        next_against: for each side and row, the first from it on that passes for the other side.
+        kelly: leverage of full Kelly at each row.
+        close_ms: int64, shape (m,): moment of each row, Unix milliseconds UTC.
+        first_failed: int8, shape (m,): see `SignalColumns`.
+
     Raises:
         DataError: a row does not fall on the close of an execution bar, the rows do not ascend, a decision is not at
             the close of its bar, a probability is none, or a column's length is wrong.
     """
 
     __slots__ = (
-        "_bar",
         "_facts",
-        "_first_of_bar",
         "_first_open_ms",
         "_interval_ms",
-        "_kelly",
         "_models",
-        "_next_against",
-        "_next_passed",
+        "bar",
         "close_ms",
         "first_failed",
+        "first_of_bar",
+        "kelly",
+        "next_against",
+        "next_passed",
     )
 
     def __init__(
@@ -59,14 +70,14 @@ class DecisionRows:
         # Views give plain numbers, row by row, in half the time of arrays.
         self._facts = [column.data for column in numbers]
         self._models = [(short.data, flat.data, long.data) for short, flat, long in models]
-        self._kelly = np.broadcast_to(np.asarray(kelly, dtype=np.float64), self.close_ms.shape).data
-        self._bar = bar.data
-        self._first_of_bar = _rows_before(bar, len(feed)).data
+        self.kelly = np.broadcast_to(np.asarray(kelly, dtype=np.float64), self.close_ms.shape).data
+        self.bar = np.append(bar, _NO_BAR).data
+        self.first_of_bar = _rows_before(bar, len(feed)).data
         signal = signal_columns(facts, side_cost_columns(schedule, self.close_ms), settings)
         self.first_failed: NDArray[np.int8] = signal.first_failed
         passed = signal.passed
-        self._next_passed = _next_true(passed).data
-        self._next_against = {
+        self.next_passed = _next_true(passed).data
+        self.next_against = {
             PositionSide.LONG: _next_true(passed & (signal.direction < 0)).data,
             PositionSide.SHORT: _next_true(passed & (signal.direction > 0)).data,
         }
@@ -79,30 +90,10 @@ class DecisionRows:
         models = tuple([(short[row], flat[row], long[row]) for short, flat, long in self._models])
         return SignalFacts._make([*[column[row] for column in self._facts], models])
 
-    def kelly(self, row: int) -> float:
-        """Return the leverage of full Kelly at one row."""
-        return self._kelly[row]
-
-    def bar_of(self, row: int) -> int:
-        """Return the execution bar at whose close a row is decided; a bar beyond all for the row that is not there."""
-        return self._bar[row] if row < len(self._bar) else 1 << 62
-
-    def first_of_bar(self, bar: int) -> int:
-        """Return the first row decided at the close of an execution bar or later."""
-        return self._first_of_bar[bar]
-
     def first_at(self, moment_ms: int) -> int:
         """Return the first row decided at or after a moment, Unix milliseconds UTC."""
         bars_closed = -((self._first_open_ms - moment_ms) // self._interval_ms)
-        return self._first_of_bar[min(max(bars_closed - 1, 0), len(self._first_of_bar) - 1)]
-
-    def next_passed(self, row: int) -> int:
-        """Return the first row from ``row`` on at which all gates on the bar pass."""
-        return self._next_passed[row]
-
-    def next_against(self, side: PositionSide, row: int) -> int:
-        """Return the first row from ``row`` on that passes for the other side."""
-        return self._next_against[side][row]
+        return self.first_of_bar[min(max(bars_closed - 1, 0), len(self.first_of_bar) - 1)]
 
 
 def _moments(facts: SignalFacts[FloatArray]) -> IntArray:

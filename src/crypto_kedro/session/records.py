@@ -50,7 +50,7 @@ class Sending(Struct, frozen=True):
     @property
     def label(self) -> str:
         """The one word that a round trip keeps: the reason of an exit, else the purpose."""
-        return self.reason if self.purpose is Purpose.EXIT else self.purpose.value
+        return self.reason if self.purpose is Purpose.EXIT else str(self.purpose)
 
 
 class RefusedRequest(Struct, frozen=True):

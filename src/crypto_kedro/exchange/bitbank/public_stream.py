@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
-import socketio  # type: ignore[import-untyped]
+import socketio
 
 from crypto_kedro.exchange.bitbank import shapes
 from crypto_kedro.exchange.bitbank.book_merge import BookMerge

@@ -16,6 +16,7 @@ from taught_market import small_ensemble
 from crypto_kedro.errors import LineageError
 from crypto_kedro.learning.export import BundleContent, write_bundle
 from crypto_kedro.serving.bundle import ModelBundle, load_bundle
+from crypto_kedro.tracking.champion import ChampionDataset
 from crypto_kedro.tracking.datasets import PromotionDataset, RegisteredModelDataset
 from crypto_kedro.tracking.overrule import PAPER_CHAMPION, Overruling, overrule, standings
 from crypto_kedro.tracking.registry import CHALLENGER, CHAMPION, Candidate, record_verdict, register
@@ -300,3 +301,19 @@ def test_given_a_demonstration_then_a_synthetic_model_may_trade_on_paper(bundle:
     judged(bundle, "shown", source="synthetic")
 
     assert PAPER_CHAMPION in overrule("shown", decision("1", demonstration=True)).aliases
+
+
+def test_given_a_champion_then_the_catalog_gives_its_version_and_its_own_bundle(bundle: ModelBundle) -> None:
+    start("training", CODE, {})
+    registered = register(candidate(bundle, "reigning"))
+    record_verdict(registered, gates(), {})
+    finish("FINISHED")
+    champion = ChampionDataset("reigning").load()
+    assert champion["version"] == "reigning version 1"
+    assert champion["bundle"].digest == bundle.digest
+
+
+def test_given_no_champion_then_the_catalog_gives_none_and_takes_none(bundle: ModelBundle) -> None:
+    assert ChampionDataset("nobody").load() == {"version": None, "bundle": None}
+    with pytest.raises(LineageError, match="set by the verdict"):
+        ChampionDataset("nobody").save("a model")

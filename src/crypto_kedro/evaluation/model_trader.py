@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from crypto_kedro.evaluation.account import account_history
 from crypto_kedro.evaluation.conditions import Conditions
 from crypto_kedro.evaluation.span import Span
 from crypto_kedro.learning.opportunities import LONG, SHORT, Opportunities, Trades, take_trades
+from crypto_kedro.learning.performance import AccountHistory
 from crypto_kedro.market.bars import FloatArray, IntArray
 from crypto_kedro.session.backtest import Wake, run_backtest
 from crypto_kedro.session.facts import signal_facts
@@ -33,6 +35,18 @@ class ModelTrader:
     wishes: Trades
 
 
+def steady_trader(span: Span, conditions: Conditions) -> ModelTrader:
+    """Return a trader of the model's word with `Conditions.unproven_kelly` throughout; it asks for no random twin."""
+    nothing = np.zeros(0, dtype=np.int64)
+    leverage = np.full(span.window.size, conditions.unproven_kelly)
+    return ModelTrader(facts_of(span, conditions), leverage, {}, Trades(nothing, nothing))
+
+
+def facts_of(span: Span, conditions: Conditions) -> SignalFacts[FloatArray]:
+    """Return what the core is told at the decision bars of the span, columns of shape (m,)."""
+    return signal_facts(span.decision_bars, span.word, conditions.settings.barriers.atr_period, conditions.spread)
+
+
 def model_trader(span: Span, opportunities: Opportunities, conditions: Conditions) -> ModelTrader:
     """Return the facts and the leverage with which the model trades the span.
 
@@ -41,7 +55,7 @@ def model_trader(span: Span, opportunities: Opportunities, conditions: Condition
         opportunities: what trades after the predicted bars would have brought, at the costs of the conditions.
         conditions: settings and costs.
     """
-    facts = signal_facts(span.decision_bars, span.word, conditions.settings.barriers.atr_period, conditions.spread)
+    facts = facts_of(span, conditions)
     wishes = wished_trades(span, facts, opportunities, conditions)
     by_window = kelly_by_window(opportunities, wishes, span.window_starts, conditions.unproven_kelly)
     return ModelTrader(facts, np.array([by_window[str(name)] for name in span.window]), by_window, wishes)
@@ -84,6 +98,17 @@ def kelly_by_window(
 def trade(span: Span, trader: ModelTrader, conditions: Conditions, wake: Wake = "event") -> BacktestResult:
     """Trade the span."""
     return run_backtest(span.feed, trader.facts, trader.kelly, conditions.plan(), wake)
+
+
+def account_of(span: Span, trader: ModelTrader, conditions: Conditions) -> AccountHistory:
+    """Trade the span and return the account's history."""
+    return account_history(trade(span, trader, conditions), span.feed, conditions.capital)
+
+
+def signal_rows(span: Span, result: BacktestResult) -> IntArray:
+    """Return the row of the decision bar that signalled each trade, shape (trades,)."""
+    rows: IntArray = span.rows_at(np.array([trade.opened_at_ms for trade in result.trades], dtype=np.int64)) - 1
+    return rows
 
 
 def with_entries(trader: ModelTrader, row: IntArray, side: IntArray) -> ModelTrader:

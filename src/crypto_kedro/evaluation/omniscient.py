@@ -5,15 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from crypto_kedro.evaluation.account import account_history
 from crypto_kedro.evaluation.conditions import Conditions
-from crypto_kedro.evaluation.model_trader import ModelTrader, trade, with_entries
+from crypto_kedro.evaluation.model_trader import account_of, steady_trader, with_entries
 from crypto_kedro.evaluation.span import Span
-from crypto_kedro.learning.opportunities import LONG, SHORT, Trades
+from crypto_kedro.learning.opportunities import LONG, SHORT
 from crypto_kedro.learning.performance import measure_account
 from crypto_kedro.market.bars import FloatArray
 from crypto_kedro.market.frame import open_times
-from crypto_kedro.session.facts import signal_facts
 
 
 def omniscient_sharpe(
@@ -31,16 +29,13 @@ def omniscient_sharpe(
         shares: of the bars at which to ask for a trade, one trader each, from 0 to 1.
     """
     ahead = _next_expected(span, expected_return)
-    facts = signal_facts(span.decision_bars, span.word, conditions.settings.barriers.atr_period, conditions.spread)
-    nothing = np.zeros(0, dtype=np.int64)
-    silent = ModelTrader(facts, np.full(ahead.size, conditions.unproven_kelly), {}, Trades(nothing, nothing))
+    trader = steady_trader(span, conditions)
     size = np.abs(ahead)
     sharpe: dict[float, float | None] = {}
     for share in shares:
         row = np.flatnonzero((size > 0.0) & (size >= np.quantile(size, 1.0 - share)))
         side = np.where(ahead[row] > 0.0, LONG, SHORT)
-        result = trade(span, with_entries(silent, row, side), conditions)
-        sharpe[share] = measure_account(account_history(result, span.feed, conditions.capital)).sharpe
+        sharpe[share] = measure_account(account_of(span, with_entries(trader, row, side), conditions)).sharpe
     return sharpe
 
 

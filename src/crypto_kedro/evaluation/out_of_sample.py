@@ -17,7 +17,7 @@ from crypto_kedro.evaluation.baselines import (
     trade_at_random,
 )
 from crypto_kedro.evaluation.conditions import Conditions
-from crypto_kedro.evaluation.model_trader import model_trader, trade
+from crypto_kedro.evaluation.model_trader import account_of, model_trader, signal_rows, trade
 from crypto_kedro.evaluation.record import interval_record
 from crypto_kedro.evaluation.span import Span
 from crypto_kedro.evaluation.validation import (
@@ -113,7 +113,7 @@ def trade_out_of_sample(
     trader = model_trader(span, opportunities, conditions)
     result = trade(span, trader, conditions)
     history = account_history(result, span.feed, conditions.capital)
-    history.trades["window"] = _windows_of(span, result)
+    history.trades["window"] = pd.array(span.window[signal_rows(span, result)], dtype="str")
     performance = measure_account(history, comparison.resampling.level)
     random = trade_at_random(
         span, trader, conditions, opportunities, comparison.random_traders, comparison.resampling.seed, track
@@ -202,8 +202,7 @@ def _cost_sensitivity(
     for scale in comparison.cost_scales:
         scaled = conditions.at_cost_scale(scale)
         trader = model_trader(span, opportunities.at_cost_scale(scale), scaled)
-        history = account_history(trade(span, trader, scaled), span.feed, scaled.capital)
-        performance = measure_account(history)
+        performance = measure_account(account_of(span, trader, scaled))
         yield {
             "cost_scale": scale,
             "net_profit": performance.net_profit,
@@ -221,11 +220,6 @@ def _final_days(span: Span) -> int:
     """Return the UTC days of the final window, 0 if there is none."""
     start = span.window_starts.get(FINAL_WINDOW)
     return 0 if start is None else int(np.unique(span.opened_ms[span.opened_ms >= start] // DAY_MS).size)
-
-
-def _windows_of(span: Span, result: BacktestResult) -> "pd.api.extensions.ExtensionArray":
-    opened = np.array([trade.opened_at_ms for trade in result.trades], dtype=np.int64)
-    return pd.array(span.window[span.rows_at(opened) - 1], dtype="str")
 
 
 def _random_record(random: RandomTraders, performance: AccountPerformance) -> dict[str, Any]:

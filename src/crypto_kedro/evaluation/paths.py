@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crypto_kedro.evaluation.account import account_history
 from crypto_kedro.evaluation.conditions import Conditions
+from crypto_kedro.evaluation.model_trader import account_of, steady_trader
 from crypto_kedro.evaluation.span import build_span
 from crypto_kedro.features.manager import FeatureManager
 from crypto_kedro.learning.combinatorial import CombinatorialFold, CombinatorialPurged, backtest_paths
@@ -16,8 +16,6 @@ from crypto_kedro.learning.performance import measure_account
 from crypto_kedro.learning.walk_forward import Examples, RunEach, say, train_rows
 from crypto_kedro.market.frame import timestamps
 from crypto_kedro.market.resample import DECISION_MS
-from crypto_kedro.session.backtest import run_backtest
-from crypto_kedro.session.facts import signal_facts
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -94,9 +92,7 @@ def _trade_path(
 ) -> dict[str, float | int | None]:
     last = signals["timestamp"].iloc[-1] + pd.Timedelta(milliseconds=DECISION_MS)
     span = build_span(bars_1m, bars_15m[bars_15m["timestamp"] <= last], signals)
-    facts = signal_facts(span.decision_bars, span.word, conditions.settings.barriers.atr_period, conditions.spread)
-    result = run_backtest(span.feed, facts, conditions.unproven_kelly, conditions.plan())
-    performance = measure_account(account_history(result, span.feed, conditions.capital))
+    performance = measure_account(account_of(span, steady_trader(span, conditions), conditions))
     return {
         "net_profit": performance.net_profit,
         "sharpe": performance.sharpe,

@@ -1,21 +1,20 @@
 """The champion in the challenger's untouched window."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crypto_kedro.evaluation.account import account_history
 from crypto_kedro.evaluation.conditions import Conditions
+from crypto_kedro.evaluation.model_trader import account_of, steady_trader
 from crypto_kedro.evaluation.span import build_span
 from crypto_kedro.learning.gates import NO_CHAMPION
 from crypto_kedro.learning.performance import measure_account
 from crypto_kedro.learning.splits import FINAL_WINDOW
+from crypto_kedro.learning.walk_forward import signal_table
 from crypto_kedro.serving.bundle import ModelBundle
-from crypto_kedro.serving.probability import CLASS_NAMES
-from crypto_kedro.session.backtest import run_backtest
-from crypto_kedro.session.facts import signal_facts
 
 
 def measure_rival(
@@ -49,16 +48,9 @@ def measure_rival(
     rows = features[features["timestamp"].isin(final)]
     if rows.empty or not set(bundle.feature_names) <= set(features.columns):
         return {"version": champion["version"], "net_profit": None}
-    span = build_span(bars_1m, bars_15m, _signals(bundle, rows))
-    facts = signal_facts(span.decision_bars, span.word, conditions.settings.barriers.atr_period, conditions.spread)
-    result = run_backtest(span.feed, facts, kelly, conditions.plan())
-    performance = measure_account(account_history(result, span.feed, conditions.capital))
-    return {"version": champion["version"], "net_profit": performance.net_profit}
-
-
-def _signals(bundle: ModelBundle, rows: pd.DataFrame) -> pd.DataFrame:
     values = rows[list(bundle.feature_names)].to_numpy(dtype=np.float64)
-    said: dict[str, Any] = {"timestamp": rows["timestamp"].array, "window": FINAL_WINDOW}
-    for prefix, probabilities in {"p": bundle.predict_proba(values), **bundle.predict_by_model(values)}.items():
-        said |= {f"{prefix}_{name}": probabilities[:, at] for at, name in enumerate(CLASS_NAMES)}
-    return pd.DataFrame(said)
+    said = signal_table(rows["timestamp"], FINAL_WINDOW, bundle.predict_proba(values), bundle.predict_by_model(values))
+    span = build_span(bars_1m, bars_15m, said)
+    trader = steady_trader(span, replace(conditions, unproven_kelly=kelly))
+    performance = measure_account(account_of(span, trader, conditions))
+    return {"version": champion["version"], "net_profit": performance.net_profit}

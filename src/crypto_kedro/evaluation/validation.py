@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from crypto_kedro.evaluation.account import account_history
 from crypto_kedro.evaluation.baselines import RandomTraders
 from crypto_kedro.evaluation.conditions import Conditions
-from crypto_kedro.evaluation.model_trader import model_trader, trade
+from crypto_kedro.evaluation.model_trader import account_of, model_trader, signal_rows
 from crypto_kedro.evaluation.span import Span
 from crypto_kedro.learning.bootstrap import LEAST_DAYS, resampled_performance, superiority
 from crypto_kedro.learning.intervals import Interval, Resampling, stationary_bootstrap, wilson_interval
@@ -76,7 +75,7 @@ def validate(
         trials: made on the same candles.
         rule: thresholds, blocks and resampling.
         final_days: how many of the last days are the final window.
-    """  # fmt: skip
+    """
     returns = daily_growth(history)
     traded = returns.size >= max(LEAST_RETURNS, LEAST_DAYS) and np.ptp(returns) > 0 and len(history.trades) > 0
     return {
@@ -124,8 +123,7 @@ def candidate_returns(
     for threshold in rule.thresholds:
         signal = replace(conditions.settings.signal, confidence_threshold=threshold)
         other = replace(conditions, settings=replace(conditions.settings, signal=signal))
-        result = trade(span, model_trader(span, opportunities, other), other)
-        columns.append(daily_growth(account_history(result, span.feed, conditions.capital)))
+        columns.append(daily_growth(account_of(span, model_trader(span, opportunities, other), other)))
     return np.column_stack([*columns, returns_of(random.daily_equity, random.capital).T])
 
 
@@ -167,11 +165,10 @@ def executed_calibration(
         (at least so much does the share fall short of the probability: the lower end of its interval); None without
         trades.
     """
-    opened = np.array([trade.opened_at_ms for trade in result.trades], dtype=np.int64)
     is_long = np.array([trade.side is PositionSide.LONG for trade in result.trades], dtype=np.bool_)
     row_of = np.full(span.window.size, -1, dtype=np.int64)
     row_of[span.rows_at(opportunities.signal_ms)] = np.arange(len(opportunities))
-    row = row_of[span.rows_at(opened) - 1] if opened.size else opened
+    row = row_of[signal_rows(span, result)]
     row, is_long = row[row >= 0], is_long[row >= 0]
     if row.size == 0:
         return {"trades": 0, "predicted": None, "observed": None, "observed_interval": None, "overconfidence": None}

@@ -183,10 +183,23 @@ def train_rows(
 
 def say(ensemble: ProductionEnsemble, rows: pd.DataFrame, window: str) -> pd.DataFrame:
     """Return what an ensemble says about rows of features, in the columns of ``signals``."""
-    columns: dict[str, Any] = {"timestamp": rows["timestamp"].array, "window": window}
-    columns |= _columns("p", ensemble.predict_proba(rows))
-    for name, probabilities in ensemble.predict_by_model(rows).items():
-        columns |= _columns(name, probabilities)
+    return signal_table(rows["timestamp"], window, ensemble.predict_proba(rows), ensemble.predict_by_model(rows))
+
+
+def signal_table(
+    timestamp: "pd.Series[pd.Timestamp]", window: str, calibrated: FloatArray, by_model: Mapping[str, FloatArray]
+) -> pd.DataFrame:
+    """Return probabilities of n bars in the columns of ``signals``.
+
+    Args:
+        timestamp: open of each bar.
+        window: name of the test window.
+        calibrated: of short, flat and long, shape (n, 3).
+        by_model: those of each single model, each of shape (n, 3).
+    """
+    columns: dict[str, Any] = {"timestamp": timestamp.array, "window": window}
+    for prefix, probabilities in {"p": calibrated, **by_model}.items():
+        columns |= {f"{prefix}_{name}": probabilities[:, at] for at, name in enumerate(CLASS_NAMES)}
     return pd.DataFrame(columns)
 
 
@@ -200,10 +213,6 @@ def _predictions(
         label=tested["label"].to_numpy(),
         weight=label_uniqueness(tested, interval_ms),
     )
-
-
-def _columns(prefix: str, probabilities: FloatArray) -> dict[str, FloatArray]:
-    return {f"{prefix}_{name}": probabilities[:, at] for at, name in enumerate(CLASS_NAMES)}
 
 
 def score_windows(result: WalkForwardResult) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,6 @@ from typing import Any
 import mlflow
 import numpy as np
 from kedro.io import AbstractDataset
-from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from crypto_kedro.errors import LineageError
@@ -54,14 +53,6 @@ class TrialsDataset(AbstractDataset[None, dict[str, dict[str, Any]]]):
 
 def _runs() -> list[Run]:
     """Return all runs of all experiments of the active tracking store."""
-    client = MlflowClient()
     experiments = [experiment.experiment_id for experiment in mlflow.search_experiments(view_type=ViewType.ALL)]
-    runs: list[Run] = []
-    token: str | None = None
-    while experiments:
-        page = client.search_runs(experiments, run_view_type=ViewType.ALL, max_results=1000, page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            break
+    runs: list[Run] = mlflow.search_runs(experiments, run_view_type=ViewType.ALL, output_format="list")
     return runs

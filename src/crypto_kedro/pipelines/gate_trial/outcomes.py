@@ -1,13 +1,13 @@
 """Outcomes of judged markets, one small file each, so that an interrupted trial goes on where it stopped."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset
 
+from crypto_kedro.datasets import AtomicJSONDataset
 from crypto_kedro.errors import LineageError
 
 
@@ -36,11 +36,8 @@ class OutcomeStore:
 
     def put(self, key: str, outcome: dict[str, Any]) -> None:
         """Keep an outcome; its file is there whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self._file(key)
-        partial = file.with_name(f".{file.name}.{os.getpid()}.part")
-        partial.write_text(json.dumps(outcome, indent=2, allow_nan=False), encoding="utf-8")
-        partial.replace(file)
+        save_args = {"indent": 2, "allow_nan": False}
+        AtomicJSONDataset(filepath=str(self._file(key)), save_args=save_args).save(outcome)
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.json"

@@ -4,14 +4,13 @@ import asyncio
 import platform
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -25,6 +24,7 @@ from crypto_kedro.features import FeatureManager, load_feature_set
 from crypto_kedro.finding import Finding, Status
 from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.parameters import Parameters, validate_parameters
+from crypto_kedro.project import project_context
 from crypto_kedro.serving.bundle import load_bundle
 from crypto_kedro.tracking.provenance import code_version
 
@@ -42,11 +42,9 @@ def examine(project_path: Path, env: str | None = None) -> list[Finding]:
     Nothing is created or changed. A broken configuration ends the examination, since the rest depends on it.
     """
     findings = [_python(), _libraries(), _disk(project_path), _git(project_path)]
-    bootstrap_project(project_path)
-    with KedroSession.create(project_path=project_path, env=env) as session:
+    with ExitStack() as opened:
         try:
-            assert isinstance(session, KedroSession)
-            context = session.load_context()
+            context = opened.enter_context(project_context(project_path, env))
             parameters = validate_parameters(context.config_loader["parameters"])
         except CryptoKedroError as error:
             return [*findings, Finding("configuration", "fail", str(error), "correct the named key")]

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
 
 from crypto_kedro.errors import ConfigurationError, DataError, LineageError
@@ -17,6 +15,7 @@ from crypto_kedro.learning.opportunities import find_opportunities
 from crypto_kedro.market.resample import DECISION_MS
 from crypto_kedro.parameters import validate_parameters
 from crypto_kedro.pipelines.evaluation.nodes import check_belonging, set_conditions
+from crypto_kedro.project import project_context
 
 _TABLES = ("signals", "oos_predictions", "labels", "bars_1m", "bars_15m")
 _EVALUATED = ("bar_reasons", "trades")
@@ -39,10 +38,8 @@ def explain_moment(
         LineageError: there is no evaluation, or what is on disk does not belong together.
     """
     asked_ms = parse_moment(at)
-    bootstrap_project(project_path)
-    with KedroSession.create(project_path=project_path, env=env, runtime_params=runtime_params) as session:
-        assert isinstance(session, KedroSession)
-        return _explain(session.load_context(), asked_ms)
+    with project_context(project_path, env, runtime_params) as context:
+        return _explain(context, asked_ms)
 
 
 def parse_moment(text: str) -> int:

@@ -4,13 +4,12 @@ import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from rich.console import Console
 from rich.table import Table
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters import TrackingParameters, validate_parameters
+from crypto_kedro.project import project_context
 from crypto_kedro.tracking.overrule import Overruling, VersionStanding, overrule, standings
 from crypto_kedro.tracking.run import TrackingTarget, connect
 
@@ -64,10 +63,8 @@ def print_standings(found: list[VersionStanding], console: Console) -> None:
 
 
 def _connected(project_path: Path, env: str | None) -> TrackingParameters:
-    bootstrap_project(project_path)
-    with KedroSession.create(project_path=project_path, env=env) as session:
-        assert isinstance(session, KedroSession)
-        tracking = validate_parameters(session.load_context().config_loader["parameters"]).tracking
+    with project_context(project_path, env) as context:
+        tracking = validate_parameters(context.config_loader["parameters"]).tracking
     connect(TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment), project_path)
     return tracking
 

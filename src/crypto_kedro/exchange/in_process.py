@@ -9,6 +9,7 @@ from crypto_kedro.exchange.port import (
     Attempt,
     Balances,
     ExchangeError,
+    ForwardedMarketData,
     MarginPositions,
     MarketData,
     MarketStatus,
@@ -96,7 +97,7 @@ class RecordedMarket:
         return self._feed.row(self._shown - 1)
 
 
-class InProcessExchange:
+class InProcessExchange(ForwardedMarketData):
     """An account of the matching engine on any market data.
 
     Whoever owns the engine advances it; this class only asks and sends.
@@ -107,28 +108,8 @@ class InProcessExchange:
     """
 
     def __init__(self, engine: MatchingEngine, market: MarketData) -> None:
+        super().__init__(market)
         self._engine = engine
-        self._market = market
-
-    async def rules(self) -> MarketRules:
-        """Return the market's rules."""
-        return await self._market.rules()
-
-    async def status(self) -> MarketStatus:
-        """Return the market's status."""
-        return await self._market.status()
-
-    async def candles(self, interval_ms: int, first_ms: int, end_ms: int) -> tuple[BarRow, ...]:
-        """Return the market's closed bars that opened in [first_ms, end_ms)."""
-        return await self._market.candles(interval_ms, first_ms, end_ms)
-
-    async def ticker(self) -> Ticker:
-        """Return the market's last and best prices."""
-        return await self._market.ticker()
-
-    async def book(self) -> OrderBook:
-        """Return the market's book."""
-        return await self._market.book()
 
     async def balances(self) -> Balances:
         """Return JPY and BTC on hand."""

@@ -196,6 +196,37 @@ class MarketData(Protocol):
         """Return the order book."""
 
 
+class ForwardedMarketData:
+    """Answers with the market data of another; a subclass answers some questions itself.
+
+    Args:
+        market: whose data these are.
+    """
+
+    def __init__(self, market: MarketData) -> None:
+        self._market = market
+
+    async def rules(self) -> MarketRules:
+        """Return the market's rules in force."""
+        return await self._market.rules()
+
+    async def status(self) -> MarketStatus:
+        """Return how well the exchange works for the pair."""
+        return await self._market.status()
+
+    async def candles(self, interval_ms: int, first_ms: int, end_ms: int) -> tuple[BarRow, ...]:
+        """Return the market's closed bars that opened in [first_ms, end_ms)."""
+        return await self._market.candles(interval_ms, first_ms, end_ms)
+
+    async def ticker(self) -> Ticker:
+        """Return the market's last price and best prices."""
+        return await self._market.ticker()
+
+    async def book(self) -> OrderBook:
+        """Return the market's book."""
+        return await self._market.book()
+
+
 class Exchange(MarketData, Protocol):
     """An exchange account on one market.
 

@@ -3,12 +3,10 @@
 from crypto_kedro.exchange.bitbank.market_data import BitbankMarketData
 from crypto_kedro.exchange.bitbank.public_stream import PublicStream
 from crypto_kedro.exchange.bitbank.shapes import MarketTrade
-from crypto_kedro.exchange.port import MarketStatus, OrderBook, Ticker
-from crypto_kedro.trading.quotes import BarRow
-from crypto_kedro.trading.rules import MarketRules
+from crypto_kedro.exchange.port import ForwardedMarketData, OrderBook, Ticker
 
 
-class LiveMarket:
+class LiveMarket(ForwardedMarketData):
     """bitbank's market data, faster.
 
     The stream only saves requests: whatever it cannot tell for certain is asked for.
@@ -19,20 +17,9 @@ class LiveMarket:
     """
 
     def __init__(self, market: BitbankMarketData, stream: PublicStream) -> None:
-        self._market = market
+        super().__init__(market)
+        self._rest = market
         self._stream = stream
-
-    async def rules(self) -> MarketRules:
-        """Return the rules in force."""
-        return await self._market.rules()
-
-    async def status(self) -> MarketStatus:
-        """Return how well the exchange works for the pair."""
-        return await self._market.status()
-
-    async def candles(self, interval_ms: int, first_ms: int, end_ms: int) -> tuple[BarRow, ...]:
-        """Return the closed bars that opened in [first_ms, end_ms)."""
-        return await self._market.candles(interval_ms, first_ms, end_ms)
 
     async def ticker(self) -> Ticker:
         """Return the last price and the best prices."""
@@ -47,4 +34,4 @@ class LiveMarket:
         heard = self._stream.trades_after(trade_id)
         if heard is not None:
             return heard
-        return tuple(trade for trade in await self._market.trades() if trade.trade_id > trade_id)
+        return tuple(trade for trade in await self._rest.trades() if trade.trade_id > trade_id)

@@ -9,6 +9,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from taught_market import small_ensemble
@@ -315,5 +316,5 @@ def test_given_a_champion_then_the_catalog_gives_its_version_and_its_own_bundle(
 
 def test_given_no_champion_then_the_catalog_gives_none_and_takes_none(bundle: ModelBundle) -> None:
     assert ChampionDataset("nobody").load() == {"version": None, "bundle": None}
-    with pytest.raises(LineageError, match="set by the verdict"):
+    with pytest.raises(DatasetError, match="set by the verdict"):
         ChampionDataset("nobody").save("a model")

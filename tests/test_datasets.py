@@ -1,11 +1,13 @@
 """Datasets keep the last good file whatever happens while a new one is written."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from kedro.io.core import DatasetError
+from pydantic import TypeAdapter
 
 from crypto_kedro.datasets import AtomicJSONDataset, AtomicParquetDataset, AtomicPlotlyDataset, AtomicTextDataset
 
@@ -46,3 +48,15 @@ def test_a_previewable_table_is_shown_by_kedro_viz(tmp_path: Path) -> None:
     dataset.save(pd.DataFrame({"a": [1, 2, 3]}))
 
     assert len(dataset.preview(nrows=2)["data"]) == 2
+
+
+def test_a_missing_moment_is_previewed_as_none_which_kedro_viz_can_write(tmp_path: Path) -> None:
+    dataset = AtomicParquetDataset(filepath=str(tmp_path / "a.parquet"))
+    moment = pd.Timestamp("2018-07-24T16:00", tz="UTC")
+    dataset.save(pd.DataFrame({"order_id": [1, 2, 3], "canceled_at": [moment, pd.NaT, moment]}))
+
+    preview = dataset.preview(nrows=2)
+
+    assert preview["columns"] == ["order_id", "canceled_at"]
+    assert preview["data"] == [[1, moment], [2, None]]
+    TypeAdapter(list[list[Any]]).dump_json(preview["data"])

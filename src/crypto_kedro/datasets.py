@@ -4,6 +4,8 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pandas as pd
+from kedro_datasets._typing import TablePreview
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import ParquetDataset
 from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
@@ -39,7 +41,13 @@ class _AtomicSave:
 
 
 class AtomicParquetDataset(_AtomicSave, ParquetDataset):
-    """``pandas.ParquetDataset`` with an atomic save."""
+    """``pandas.ParquetDataset`` with an atomic save, and a preview that kedro viz can write as JSON."""
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first rows, a missing moment as None: pydantic takes NaT for a datetime and fails on it."""
+        table = super().preview(nrows)
+        table["data"] = [[None if value is pd.NaT else value for value in row] for row in table["data"]]
+        return table
 
 
 class AtomicJSONDataset(_AtomicSave, JSONDataset):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -68,6 +69,36 @@ def test_given_results_on_disk_when_only_evaluation_is_run_then_it_starts_from_t
 
     assert run.returncode == 0, run.stderr[-3000:]
     assert (project / "data" / "07_model_output" / "oos_predictions.parquet").stat().st_mtime_ns == before
+
+
+def test_given_an_evaluation_when_a_decision_is_explained_then_every_gate_is_printed(project: Path) -> None:
+    decided = pd.read_parquet(project / "data" / "07_model_output" / "bar_reasons.parquet")["decided_at"].iloc[100]
+
+    told = kedro(project, "explain", "--at", decided.isoformat())
+    as_json = kedro(project, "explain", "--at", decided.isoformat(), "--json")
+
+    assert told.returncode == 0, told.stderr[-3000:]
+    assert all(name in told.stdout for name in ("Ensemble", "Reason", "data_age_ms", "margin_ratio"))
+    record = json.loads(as_json.stdout.splitlines()[-1])
+    assert pd.Timestamp(record["decided_at"]) == decided
+    assert len(record["decision"]["gates"]) == told.stdout.count("pass") + told.stdout.count("FAIL")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--at", "yesterday"), "--at is 'yesterday'; write a moment as"),
+        (("--at", "1999-01-01"), "no out-of-sample decision was taken at 1999-01-01"),
+        (("--at", "2025-03-01", "--params", "training.confidence_threshold=0.9"), "the model was trained for 0.5"),
+    ],
+)
+def test_given_what_cannot_be_explained_when_asked_then_one_sentence_says_why(
+    project: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    refused = kedro(project, "explain", *arguments)
+    assert refused.returncode == 1
+    assert sentence in " ".join(refused.stderr.split())
+    assert "Traceback" not in refused.stderr
 
 
 def test_given_a_misspelt_parameter_when_run_then_one_sentence_names_it_and_nothing_changes(project: Path) -> None:

@@ -173,7 +173,7 @@ def _probabilities(said: tuple[float, ...], note: str = "") -> str:
 
 def _number(value: float) -> str:
     if not math.isfinite(value):
-        return "unknown"
+        return "unknown" if math.isnan(value) else "no limit"
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.6g}"
 
 

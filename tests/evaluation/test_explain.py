@@ -2,16 +2,19 @@
 
 import io
 import json
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 from judged import CONDITIONS, opportunities, run, span
 from rich.console import Console
 
 from crypto_kedro.errors import ConfigurationError, DataError, LineageError
 from crypto_kedro.evaluation.explain import Explanation, explain_decision
-from crypto_kedro.evaluation.model_trader import model_trader
+from crypto_kedro.evaluation.model_trader import model_trader, trade
 from crypto_kedro.explain import parse_moment
 from crypto_kedro.market.bars import MINUTE_MS
+from crypto_kedro.market.frame import timestamps
 from crypto_kedro.market.resample import DECISION_MS
 from crypto_kedro.reporting.decision_text import fact_lines, outcome_text, print_explanation, reason_text
 from crypto_kedro.trading.decision import Action
@@ -83,8 +86,14 @@ def test_an_evaluation_that_decided_otherwise_is_refused() -> None:
 
 
 def test_a_margin_ratio_without_a_position_is_without_limit_and_not_unknown() -> None:
+    history, unproven = span(0.75), replace(CONDITIONS, unproven_kelly=0.0)
+    trader = model_trader(history, opportunities(0.75), unproven)
+    replayed = trade(history, trader, unproven)
+    reasons = pd.DataFrame({"decided_at": timestamps(replayed.decided_at_ms), "reason": replayed.reasons})
+    moment = int(replayed.decided_at_ms[replayed.reasons == "kelly"][0])
+    told = explain_decision(history, trader, unproven, reasons, FRAMES["trades"], ("a", "b", "c"), moment)
     console = Console(width=200, record=True, file=io.StringIO())
-    print_explanation(explain(first_bar("confidence")), console)
+    print_explanation(told, console)
     line = next(line for line in console.export_text().splitlines() if " margin_ratio " in line)
     assert "no limit" in line
     assert "pass" in line

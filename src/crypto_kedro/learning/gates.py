@@ -119,7 +119,7 @@ def final_window_holds(evidence: Evidence, _: GateLimits) -> GateResult:
     if own is None or floor is None:
         return unmeasured(name, threshold, "there was no trade in the final window, or too few days before it")
     explanation = (
-        f"{own:+.2%} in the final window; as many days before it brought {floor:+.2%} or more in 95 of 100 cases."
+        f"{own:+.2%} in the final window; the least that the windows before let expect, 0 at most, is {floor:+.2%}."
     )
     return GateResult(name, own, threshold, None, verdict(own >= floor), explanation)
 

@@ -144,7 +144,7 @@ def _gates(results: Mapping[str, Any]) -> Markup:
             badge_html(gate["verdict"], Tone.GOOD if gate["verdict"] == "pass" else Tone.BAD),
             gate["threshold"],
             gate["explanation"],
-            None if gate["interval"] is None else _range(gate["interval"], "{:.3g}"),
+            NOT_APPLICABLE if gate["interval"] is None else _range(gate["interval"], "{:.3g}"),
         ]
         for gate in results["gates"]
     ]

@@ -95,6 +95,29 @@ def test_given_any_predictions_when_binned_then_no_weight_is_lost_and_prediction
         assert predicted == sorted(predicted)
         happened = sum(point["weight"] * point["observed"] for point in curve)
         assert happened == pytest.approx(weights[classes == at].sum())
+        assert all(point["low"] - 1e-12 <= point["observed"] <= point["high"] + 1e-12 for point in curve)
+
+
+def test_given_honest_probabilities_when_binned_then_the_intervals_hold_the_prediction_as_often_as_they_claim() -> None:
+    rng = np.random.default_rng(3)
+    held = []
+    for _ in range(200):
+        long = rng.uniform(0.1, 0.6, 1000)
+        probabilities = np.column_stack([0.3 * (1 - long), 0.7 * (1 - long), long])
+        classes = (rng.random((1000, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
+        curves = reliability(classes, probabilities, np.ones(1000))
+        held += [point["low"] <= point["predicted"] <= point["high"] for curve in curves.values() for point in curve]
+    assert np.mean(held) == pytest.approx(0.95, abs=0.01)
+
+
+def test_given_overlapping_labels_when_binned_then_the_intervals_are_wider() -> None:
+    classes, probabilities = drawn(5, 400)
+    alone = reliability(classes, probabilities, np.ones(400))["long"]
+    shared = reliability(classes, probabilities, np.full(400, 0.125))["long"]
+    assert [point["observed"] for point in shared] == pytest.approx([point["observed"] for point in alone])
+    assert all(
+        many["high"] - many["low"] > 2 * (one["high"] - one["low"]) for one, many in zip(alone, shared, strict=True)
+    )
 
 
 @settings(max_examples=25, deadline=None)

@@ -44,8 +44,10 @@ class Resampling:
     seed: int = 0
 
 
-def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
+def wilson_interval(successes: float, trials: float, level: float = 0.95) -> Interval:
     """Return the score interval of a proportion; without a trial it is all of 0 to 1.
+
+    Dependent trials may count as fewer: the numbers need not be whole.
 
     Raises:
         LearningError: successes are negative or more than the trials.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
+from crypto_kedro.learning.intervals import wilson_interval
 from crypto_kedro.learning.models import ClassArray
 from crypto_kedro.market.bars import FloatArray
 from crypto_kedro.serving.probability import CLASS_NAMES
@@ -112,7 +113,12 @@ def score(classes: ClassArray, probabilities: FloatArray, weights: FloatArray) -
 def reliability(
     classes: ClassArray, probabilities: FloatArray, weights: FloatArray, bins: int = CALIBRATION_BINS
 ) -> dict[str, list[dict[str, float]]]:
-    """Return the reliability curve of each class: mean prediction, observed share and weight of each bin."""
+    """Return the reliability curve of each class, a dict a bin.
+
+    Returns:
+        ``predicted`` (mean), ``observed`` (share) with the ends ``low`` and ``high`` of its 95% score interval, and
+        ``weight``. The weight, a sum of uniquenesses, counts as the number of independent outcomes of the bin.
+    """
     return {name: _curve(probabilities[:, at], classes == at, weights, bins) for at, name in enumerate(CLASS_NAMES)}
 
 
@@ -127,13 +133,21 @@ def _curve(predicted: FloatArray, happened: FloatArray, weights: FloatArray, bin
     sum_predicted = np.bincount(bin_of_row, weight * ranked, bins)
     sum_happened = np.bincount(bin_of_row, weight * happened[order], bins)
     return [
-        {
-            "predicted": float(sum_predicted[at] / in_bin[at]),
-            "observed": float(sum_happened[at] / in_bin[at]),
-            "weight": float(in_bin[at]),
-        }
+        _point(float(sum_predicted[at]), float(sum_happened[at]), float(in_bin[at]))
         for at in np.flatnonzero(in_bin > 0)
     ]
+
+
+def _point(sum_predicted: float, sum_happened: float, weight: float) -> dict[str, float]:
+    # Sums of the same terms may differ in their last digit.
+    interval = wilson_interval(min(sum_happened, weight), weight)
+    return {
+        "predicted": sum_predicted / weight,
+        "observed": sum_happened / weight,
+        "low": interval.low,
+        "high": interval.high,
+        "weight": weight,
+    }
 
 
 def _indicators(classes: NDArray[np.integer[Any]]) -> FloatArray:

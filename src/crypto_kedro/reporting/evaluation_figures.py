@@ -42,17 +42,20 @@ def profit_beside_baselines(curves: pd.DataFrame, capital: float) -> Figure:
 
 
 def reliability_diagram(curves: Curves) -> Figure:
-    """Draw predicted probability against observed share, one panel a class."""
+    """Draw predicted probability against observed share and its interval, one panel a class."""
     with plot_style():
         figure = Figure(figsize=(8.4, 2.9))
         for axes, (name, points) in zip(figure.subplots(1, len(curves)), curves.items(), strict=True):
             predicted = np.array([point["predicted"] for point in points])
             observed = np.array([point["observed"] for point in points])
-            low, high = min(predicted.min(), observed.min()), max(predicted.max(), observed.max())
+            lower, upper = (np.array([point[end] for point in points]) for end in ("low", "high"))
+            low, high = min(predicted.min(), lower.min()), max(predicted.max(), upper.max())
             room = 0.05 + 0.05 * (high - low)
             ends = [max(0.0, low - room), min(1.0, high + room)]
             axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-            axes.plot(predicted, observed, color=CLASS_COLOURS.get(name, VIOLET), marker="o", markersize=4)
+            colour = CLASS_COLOURS.get(name, VIOLET)
+            axes.vlines(predicted, lower, upper, color=colour, linewidth=1.4, alpha=0.55)
+            axes.plot(predicted, observed, color=colour, marker="o", markersize=4)
             axes.set_title(name)
             axes.set_xlabel("predicted")
             axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -111,6 +114,11 @@ def reliability_plotly(curves: Curves) -> go.Figure:
         figure.add_scatter(
             x=[point["predicted"] for point in points],
             y=[point["observed"] for point in points],
+            error_y={
+                "array": [point["high"] - point["observed"] for point in points],
+                "arrayminus": [point["observed"] - point["low"] for point in points],
+                "thickness": 1,
+            },
             mode="lines+markers",
             line={"color": CLASS_COLOURS.get(name, VIOLET)},
             name=name,

@@ -253,7 +253,7 @@ def _reliability(scores: Mapping[str, Any]) -> Markup:
     return figure_html(
         reliability_diagram(scores["reliability"]),
         alt="Observed share against predicted probability for short, flat and long, beside the diagonal",
-        caption="Bins of equal weight; the dashed diagonal is perfect calibration.",
+        caption="Bins of equal weight with 95% intervals; the dashed diagonal is perfect calibration.",
     )
 
 

@@ -5,8 +5,6 @@ read from the operating system, so the client costs it nothing even where both s
 off, the state file is on.
 """
 
-import hashlib
-import hmac
 import http.client
 import json
 import multiprocessing
@@ -16,6 +14,8 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from simulator_client import processor_seconds, resident_mib, signed_headers
 
 from crypto_kedro.exchange.simulator.application import build_application
 from crypto_kedro.exchange.simulator.price_source import ScriptSource
@@ -44,15 +44,8 @@ class Trader:
 
     def post(self, path: str, fields: dict[str, Any]) -> dict[str, Any]:
         """Send a signed request and return its data."""
-        body, moment = json.dumps(fields), str(time.time_ns() // 1_000_000)
-        headers = {
-            "Content-Type": "application/json",
-            "ACCESS-KEY": KEY,
-            "ACCESS-REQUEST-TIME": moment,
-            "ACCESS-TIME-WINDOW": "5000",
-            "ACCESS-SIGNATURE": hmac.new(SECRET.encode(), f"{moment}5000{body}".encode(), hashlib.sha256).hexdigest(),
-        }
-        self._connection.request("POST", f"/v1/user/spot/{path}", body, headers)
+        body = json.dumps(fields)
+        self._connection.request("POST", f"/v1/user/spot/{path}", body, signed_headers(KEY, SECRET, body))
         answer = json.loads(self._connection.getresponse().read())
         assert answer["success"] == 1, answer
         data: dict[str, Any] = answer["data"]
@@ -63,17 +56,6 @@ class Trader:
         order = {"pair": "btc_jpy", "side": "buy", "type": "limit", "amount": "0.01", "price": "14000000"}
         placed = self.post("order", order)
         self.post("cancel_order", {"pair": "btc_jpy", "order_id": placed["order_id"]})
-
-
-def processor_seconds(process_id: int) -> float:
-    """Return the processor time that a process has used (Linux)."""
-    fields = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
-
-
-def resident_mib(process_id: int) -> float:
-    """Return the resident memory of a process (Linux)."""
-    return int(Path(f"/proc/{process_id}/statm").read_text().split()[1]) * 4096 / 2**20
 
 
 def main(round_trips: int) -> None:

@@ -7,7 +7,8 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -173,15 +174,19 @@ class Host:
         self.client = Client(self.url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the present application answer."""
+        """Let the present application answer; their lifespans are not the server's, which outlives them."""
+        if scope["type"] == "lifespan":
+            return
         assert self.application is not None
         await self.application(scope, receive, send)
 
-    def on_loop(self, act: Callable[[], object]) -> None:
-        """Call a function where the requests are answered, between two of them."""
+    def on_loop(self, act: Callable[[], Awaitable[object] | object]) -> None:
+        """Call a function where the requests are answered, and wait for what it begins."""
 
         async def run() -> None:
-            act()
+            outcome = act()
+            if isinstance(outcome, Awaitable):
+                await outcome
 
         asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
 
@@ -194,6 +199,7 @@ class Host:
     def _serve(self, listener: socket.socket) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._server.serve(sockets=[listener]))
+        self._loop.close()
 
 
 class Served:
@@ -232,10 +238,11 @@ class Served:
         self._host.on_loop(lambda: self.running.carry_out(command))
 
     def close(self) -> None:
-        """Close its state file."""
+        """End its streams and close its state file."""
+        self._host.on_loop(self._lifespan.aclose)
         self._host.on_loop(self.running.close)
 
-    def _start(
+    async def _start(
         self,
         source: PriceSource,
         settings: SimulatorSettings,
@@ -244,4 +251,7 @@ class Served:
         more: dict[str, Any],
     ) -> None:
         self.running = RunningExchange(source, settings, **more)
-        self._host.application = build_application(self.running, middleware, faults)
+        application = build_application(self.running, middleware, faults)
+        self._lifespan = AsyncExitStack()
+        await self._lifespan.enter_async_context(application.router.lifespan_context(application))
+        self._host.application = application

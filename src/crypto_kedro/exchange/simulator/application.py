@@ -1,7 +1,8 @@
 """The simulated bitbank as one ASGI application: REST and both streams on one address."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 def build_application(
     running: RunningExchange, middleware: Sequence[Middleware] = (), faults: Faults | None = None
 ) -> Starlette:
-    """Build the application.
+    """Build the application; its lifespan ends what the streams have begun.
 
     Args:
         running: the exchange that answers.
@@ -35,7 +36,17 @@ def build_application(
     """
     faults = Faults() if faults is None else faults
     public, private = PublicStream(running, faults), PrivateStream(running, faults)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            private.close()
+            await public.close()
+
     application = Starlette(
+        lifespan=lifespan,
         routes=[
             Mount("/socket.io", app=public.application),
             private.route,

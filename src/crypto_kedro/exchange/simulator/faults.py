@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -13,7 +13,7 @@ from crypto_kedro.market.bars import MINUTE_MS
 
 
 class FaultKind(StrEnum):
-    """What can go wrong with a request, or (the last three) with a message of a stream."""
+    """What can go wrong with a request, or (the last four) with a message of a stream."""
 
     SERVER_ERROR = "server_error"
     TOO_FREQUENT = "too_frequent"
@@ -26,14 +26,13 @@ class FaultKind(StrEnum):
     ANSWER_LOST = "answer_lost"
     CUT = "cut"
     SILENT = "silent"
+    STALE = "stale"
     OUT_OF_ORDER = "out_of_order"
     TWICE = "twice"
 
-    @property
-    def concerns_streams(self) -> bool:
-        """Whether it befalls messages of the streams, not requests."""
-        return self in (FaultKind.SILENT, FaultKind.OUT_OF_ORDER, FaultKind.TWICE)
 
+STREAM_FAULTS = frozenset({FaultKind.SILENT, FaultKind.STALE, FaultKind.OUT_OF_ORDER, FaultKind.TWICE})
+"""What befalls messages of the streams, not requests."""
 
 _USUAL_MS = {
     FaultKind.TIMEOUT: MINUTE_MS,
@@ -95,6 +94,8 @@ def read_fault(text: str) -> Fault:
 class Faults:
     """Decides what goes wrong; the same seed and the same requests give the same faults.
 
+    Each fault has chances of its own, so it strikes the same requests whatever else is in force.
+
     Args:
         faults: in force from the beginning; the first that strikes a request is the only one.
         seed: of their chances.
@@ -107,22 +108,31 @@ class Faults:
         """Put other faults in force, none of which has struck yet."""
         self._faults = tuple(faults)
         self._struck: Counter[int] = Counter()
-        self._random = random.Random(seed)
+        self._chances = tuple(random.Random(f"{seed} {fault.kind} {fault.where}") for fault in faults)
 
-    def strike_request(self, path: str) -> Fault | None:
-        """Return what goes wrong with a request, None for nothing."""
-        for place, fault in enumerate(self._faults):
-            if not fault.kind.concerns_streams and self._strikes(place, fault, path):
-                return fault
-        return None
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing can go wrong."""
+        return not self._faults
+
+    def strike_request(self, path: str, possible: Container[FaultKind]) -> Fault | None:
+        """Return what goes wrong with a request, None for nothing.
+
+        Args:
+            path: of the request.
+            possible: what can befall it.
+        """
+        due = self._due(path, possible)
+        if not due:
+            return None
+        self._struck[due[0]] += 1
+        return self._faults[due[0]]
 
     def strike_message(self, name: str) -> frozenset[FaultKind]:
         """Return everything that goes wrong with a message of a room or method."""
-        return frozenset(
-            fault.kind
-            for place, fault in enumerate(self._faults)
-            if fault.kind.concerns_streams and self._strikes(place, fault, name)
-        )
+        due = self._due(name, STREAM_FAULTS)
+        self._struck.update(due)
+        return frozenset(self._faults[place].kind for place in due)
 
     def report(self) -> list[dict[str, Any]]:
         """Return what is in force, and how often each has struck."""
@@ -131,12 +141,19 @@ class Faults:
             for place, fault in enumerate(self._faults)
         ]
 
-    def _strikes(self, place: int, fault: Fault, where: str) -> bool:
-        is_over = fault.times is not None and self._struck[place] >= fault.times
-        if is_over or not where.startswith(fault.where) or self._random.random() >= fault.probability:
-            return False
-        self._struck[place] += 1
-        return True
+    def _due(self, where: str, possible: Container[FaultKind]) -> list[int]:
+        """Return the places of the faults that chance chooses now; each of the possible ones draws."""
+        drawing = [
+            place
+            for place, fault in enumerate(self._faults)
+            if fault.kind in possible and where.startswith(fault.where)
+        ]
+        chosen = [place for place in drawing if self._chances[place].random() < self._faults[place].probability]
+        return [place for place in chosen if not self._is_over(place)]
+
+    def _is_over(self, place: int) -> bool:
+        times = self._faults[place].times
+        return times is not None and self._struck[place] >= times
 
 
 class Delivery:
@@ -149,9 +166,12 @@ class Delivery:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._held: dict[str, Any] = {}
+        self._told: dict[str, Any] = {}
 
     def pass_on(self, name: str, message: Any) -> list[Any]:
-        """Return what is delivered now: nothing, the message, the message twice, or it before an older one.
+        """Return what is delivered now: nothing, what was told before, or the message, once or twice.
+
+        A message that is out of order comes after the next one.
 
         Args:
             name: room or method; messages change places only with others of it.
@@ -160,10 +180,13 @@ class Delivery:
         struck = self._faults.strike_message(name)
         if FaultKind.SILENT in struck:
             return []
+        if FaultKind.STALE in struck:
+            return [self._told[name]] if name in self._told else []
+        if FaultKind.OUT_OF_ORDER in struck and name not in self._held:
+            self._held[name] = message
+            return []
+        self._told[name] = message
         told = [message] * (2 if FaultKind.TWICE in struck else 1)
         if name in self._held:
             told.append(self._held.pop(name))
-        elif FaultKind.OUT_OF_ORDER in struck:
-            self._held[name] = message
-            return []
         return told

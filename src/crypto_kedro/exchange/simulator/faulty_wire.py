@@ -1,7 +1,7 @@
 """The wire between clients and the exchange on its bad days."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import replace
 
 import msgspec
@@ -14,6 +14,7 @@ from crypto_kedro.exchange.simulator.access import CLOCK_SKEW
 from crypto_kedro.exchange.simulator.answers import failure
 from crypto_kedro.exchange.simulator.codes import ErrorCode
 from crypto_kedro.exchange.simulator.commands import Impose, Trade
+from crypto_kedro.exchange.simulator.departure import departure
 from crypto_kedro.exchange.simulator.faults import Fault, FaultKind, Faults
 from crypto_kedro.exchange.simulator.rendering import engine_order_id
 from crypto_kedro.exchange.simulator.running import RunningExchange
@@ -41,10 +42,9 @@ class FaultyWire:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or let it fail."""
-        path = scope["path"]
         fault = None
-        if scope["type"] == "http" and not path.startswith(_STREAMS):
-            fault = self._faults.strike_request(path)
+        if scope["type"] == "http" and not self._faults.are_none:
+            fault = self._faults.strike_request(scope["path"], _what_can_befall(scope))
         if fault is None:
             await self._app(scope, receive, send)
         else:
@@ -55,9 +55,6 @@ class FaultyWire:
             answer: Response = _html_page(502, "502 Bad Gateway")
         elif fault.kind is FaultKind.TOO_FREQUENT:
             answer = failure(ErrorCode.TOO_FREQUENT, 429)
-        elif "access-nonce" not in Headers(scope=scope):
-            await self._app(scope, receive, send)
-            return
         else:
             answer = failure(self._running.settings.reused_nonce_code, self._running.settings.error_status)
         await answer(scope, receive, send)
@@ -78,9 +75,8 @@ class FaultyWire:
 
     async def _fill_first(self, _: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read(receive)
-        if scope["path"] in _CANCELS:
-            for order_id in _named_orders(body):
-                self._fill(order_id)
+        for order_id in _named_orders(body):
+            self._fill(order_id)
         await self._app(scope, _again(body, receive), send)
 
     def _fill(self, order_id: int) -> None:
@@ -134,6 +130,22 @@ _HAPPENINGS: dict[FaultKind, Callable[[FaultyWire, Fault, Scope, Receive, Send],
     FaultKind.CUT: FaultyWire._cut,
 }
 
+_EVERYWHERE = frozenset(_HAPPENINGS) - {FaultKind.NONCE_REJECTED, FaultKind.CLOCK_SKEW, FaultKind.FILL_DURING_CANCEL}
+
+
+def _what_can_befall(scope: Scope) -> Set[FaultKind]:
+    path, headers = scope["path"], Headers(scope=scope)
+    if path.startswith(_STREAMS):
+        return frozenset()
+    possible = set(_EVERYWHERE)
+    if "access-nonce" in headers:
+        possible.add(FaultKind.NONCE_REJECTED)
+    if "access-request-time" in headers:
+        possible.add(FaultKind.CLOCK_SKEW)
+    if path in _CANCELS:
+        possible.add(FaultKind.FILL_DURING_CANCEL)
+    return possible
+
 
 def _html_page(status: int, title: str) -> Response:
     return HTMLResponse(_PAGE.format(title), status_code=status)
@@ -141,13 +153,8 @@ def _html_page(status: int, title: str) -> Response:
 
 async def _gives_up(receive: Receive, within_ms: int) -> bool:
     """Wait for the client to close its connection; return whether it did."""
-
-    async def gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
     try:
-        await asyncio.wait_for(gone(), within_ms / 1_000)
+        await asyncio.wait_for(departure(receive), within_ms / 1_000)
     except TimeoutError:
         return False
     return True

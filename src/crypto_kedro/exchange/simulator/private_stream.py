@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import hmac
 from collections import deque
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from starlette.routing import Route
 
 from crypto_kedro.exchange.simulator.account_rendering import assets_json, notice_json, position_json
 from crypto_kedro.exchange.simulator.answers import Answer
+from crypto_kedro.exchange.simulator.departure import departure
 from crypto_kedro.exchange.simulator.events import (
     AccountChanged,
     Event,
@@ -25,6 +27,7 @@ from crypto_kedro.exchange.simulator.faults import Delivery, Faults
 from crypto_kedro.exchange.simulator.rendering import Json, amount_text, fill_json, order_json
 from crypto_kedro.exchange.simulator.running import RunningExchange
 from crypto_kedro.exchange.simulator.settings import PAIR
+from crypto_kedro.exchange.simulator.task_set import end_tasks
 from crypto_kedro.market.bars import HOUR_MS, MINUTE_MS
 
 SUBSCRIBE_KEY = "sub-c-ecebae8e-dd60-11e6-b6b1-02ee2ddab7fe"
@@ -55,18 +58,24 @@ class PrivateStream:
         self._kept: deque[tuple[int, Json]] = deque(maxlen=_KEPT_EVENTS)
         self._newest = 0
         self._news = asyncio.Event()
-        self._is_listening = False
+        self._unsubscribe: Callable[[], None] | None = None
         self._looked_minute = 0
         self._warnings = self._present_warnings()
         self.route = Route("/v2/subscribe/{key}/{channel}/{callback}", self._poll)
 
     def issue_pass(self) -> Json:
         """Return channel and a token that opens it for twelve hours of real time."""
-        if not self._is_listening:
-            self._exchange.events.subscribe(self._hear)
-            self._is_listening = True
+        if self._unsubscribe is None:
+            self._unsubscribe = self._exchange.events.subscribe(self._hear)
         expires_at = str(self._running.wall_ms() + TOKEN_LIFE_MS)
         return {"pubnub_channel": self._channel, "pubnub_token": f"{expires_at}.{self._sign(expires_at)}"}
+
+    def close(self) -> None:
+        """Listen no more and answer the polls that are held."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        self._wake_polls()
 
     async def _poll(self, request: Request) -> Response:
         refusal = self._refusal(request)
@@ -118,6 +127,9 @@ class PrivateStream:
     def _tell(self, method: str, params: list[Json]) -> None:
         for told in self._delivery.pass_on(method, {"method": method, "params": params}):
             self._kept.append((self._next_moment(), told))
+        self._wake_polls()
+
+    def _wake_polls(self) -> None:
         heard, self._news = self._news, asyncio.Event()
         heard.set()
 
@@ -177,14 +189,8 @@ def _whole_number(text: str) -> int | None:
 
 async def _first_of(news: asyncio.Event, request: Request) -> None:
     """Wait for news, the client's leaving or the end of PubNub's patience."""
-
-    async def gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-
-    waiting = [asyncio.create_task(news.wait()), asyncio.create_task(gone())]
+    waiting = [asyncio.create_task(news.wait()), asyncio.create_task(departure(request.receive))]
     try:
         await asyncio.wait(waiting, timeout=_HELD_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in waiting:
-            task.cancel()
+        await end_tasks(*waiting)

@@ -4,6 +4,7 @@ Source: bitbank public stream.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import socketio
@@ -23,6 +24,7 @@ from crypto_kedro.exchange.simulator.rendering import (
 )
 from crypto_kedro.exchange.simulator.running import RunningExchange
 from crypto_kedro.exchange.simulator.settings import PAIR
+from crypto_kedro.exchange.simulator.task_set import TaskSet
 
 TICKER, TRANSACTIONS, BREAKER = f"ticker_{PAIR}", f"transactions_{PAIR}", f"circuit_break_info_{PAIR}"
 DIFFERENCE, WHOLE = f"depth_diff_{PAIR}", f"depth_whole_{PAIR}"
@@ -36,7 +38,8 @@ _DIFFERENCES_BETWEEN_WHOLES = 10
 class PublicStream:
     """Tells its rooms what has happened, at most once in 50 ms; costs nothing until the first client connects.
 
-    Whoever joins is told the present state of the room at once, so a market that stands still can be seen too.
+    Whoever joins is told the present state of the room at once, so a market that stands still can be seen too. A
+    subscription and background tasks stay until `close`.
 
     Args:
         running: the exchange.
@@ -52,36 +55,49 @@ class PublicStream:
         self._server = socketio.AsyncServer(
             async_mode="asgi", ping_interval=_PING_SECONDS, ping_timeout=_PONG_SECONDS, cors_allowed_origins="*"
         )
+        self._tasks = TaskSet()
+        # Engine.IO keeps no hold of what it starts, such as the next ping of a client, and would leave it behind.
+        self._server.eio.start_background_task = self._tasks.start
         self._server.on("connect", self._welcome)
         self._server.on("join-room", self._join)
         self._server.on("leave-room", self._leave)
         self.application: ASGIApp = socketio.ASGIApp(self._server)
-        self._teller: asyncio.Task[None] | None = None
+        self._unsubscribe: Callable[[], None] | None = None
         self._news = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._trades: list[Json] = []
         self._breaker_changed = False
         self._shown = self._exchange.book()
         self._differences = 0
         self._pid = 0
 
+    async def close(self) -> None:
+        """Listen and tell no more; the connections are closed by the server that holds them."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        await self._server.shutdown()
+        await self._tasks.end()
+
     async def _welcome(self, *_: Any) -> None:
-        if self._teller is None:
-            self._exchange.events.subscribe(self._hear)
+        if self._unsubscribe is None:
+            self._unsubscribe = self._exchange.events.subscribe(self._hear)
             self._shown = self._exchange.book()
-            self._teller = asyncio.create_task(self._keep_telling())
+            self._tasks.start(self._keep_telling)
 
-    async def _join(self, sid: str, room: str) -> None:
-        if room not in ROOMS:
+    async def _join(self, sid: str, room: object = None, *_: Any) -> None:
+        if not isinstance(room, str) or room not in ROOMS:
             return
-        # Differences lead from what was told last, so this has to be what the newcomer starts from.
-        await self._tell()
+        # Differences lead from what was told last: whoever is in their room first misses none after a whole book.
         await self._server.enter_room(sid, room)
-        message = self._state_of(room)
-        if message is not None:
-            await self._server.emit("message", {"room_name": room, "message": message}, to=sid)
+        await self._tell()
+        state = self._state_of(room)
+        if state is not None:
+            await self._pass_on(room, state, to=sid)
 
-    async def _leave(self, sid: str, room: str) -> None:
-        await self._server.leave_room(sid, room)
+    async def _leave(self, sid: str, room: object = None, *_: Any) -> None:
+        if isinstance(room, str) and room in ROOMS:
+            await self._server.leave_room(sid, room)
 
     def _state_of(self, room: str) -> Json | None:
         if room == TICKER:
@@ -107,7 +123,12 @@ class PublicStream:
             await asyncio.sleep(_PACE_SECONDS)
 
     async def _tell(self) -> None:
-        # What is to be told is settled before the first message leaves, so that two tellers never tell the same.
+        async with self._turn:
+            for room, message in self._take_news():
+                await self._pass_on(room, message, to=room)
+
+    def _take_news(self) -> list[tuple[str, Json]]:
+        """Return what has not been told yet, each message with its room."""
         trades, self._trades = self._trades, []
         breaker_changed, self._breaker_changed = self._breaker_changed, False
         before, now = self._shown, self._exchange.book()
@@ -124,9 +145,11 @@ class PublicStream:
                 messages.append((WHOLE, {"data": book_json(now)}))
         if trades or now.sequence_id != before.sequence_id:
             messages.append((TICKER, self._numbered(ticker_json(self._exchange))))
-        for room, message in messages:
-            for told in self._delivery.pass_on(room, message):
-                await self._server.emit("message", {"room_name": room, "message": told}, room=room)
+        return messages
+
+    async def _pass_on(self, room: str, message: Json, to: str) -> None:
+        for told in self._delivery.pass_on(room, message):
+            await self._server.emit("message", {"room_name": room, "message": told}, to=to)
 
     def _numbered(self, data: Json) -> Json:
         self._pid += 1

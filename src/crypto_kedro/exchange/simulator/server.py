@@ -35,17 +35,26 @@ def loopback_socket(port: int) -> socket.socket:
     return listener
 
 
+class _Server(uvicorn.Server):
+    """Ends the application before its connections, so that a request it holds back does not delay the stop."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in self.servers:
+            listening.close()
+        await self.lifespan.shutdown()
+        await super().shutdown(sockets)
+
+
 def server(application: ASGIApp) -> uvicorn.Server:
-    """Return a server for an application; it takes its socket when it serves."""
+    """Return a server for an application; it takes its socket when it serves, and closes it when it stops."""
     config = uvicorn.Config(
         application,
-        lifespan="off",
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 async def serve(running: RunningExchange, applications: Sequence[tuple[ASGIApp, socket.socket]]) -> None:

@@ -1,0 +1,288 @@
+"""The journal's file: one append-only table in SQLite, durable at each append, guarded by a hash chain and a fence."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self, TypeVar, overload
+
+from crypto_kedro.session.journal.account_history import HISTORY
+from crypto_kedro.session.journal.chain import GENESIS, Link, link_hash
+from crypto_kedro.session.journal.encoding import decode_record, encode_record
+from crypto_kedro.session.journal.entry import Entry, HaltInForce, Head, OpenIntent, Writer
+from crypto_kedro.session.journal.memory import REMEMBERED, JournalMemory
+from crypto_kedro.session.journal.records import JournalError, Record
+from crypto_kedro.trading.ledger import TradeLedger
+
+R = TypeVar("R", bound=Record)
+
+
+class OutdatedFenceError(JournalError):
+    """Another process has taken over the lease and written to the journal; this one must send nothing more."""
+
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    seq INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    session_id TEXT NOT NULL,
+    fence INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    hash TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS entries_by_kind ON entries (kind, seq);
+CREATE INDEX IF NOT EXISTS entries_by_session ON entries (session_id, kind, seq);
+CREATE TRIGGER IF NOT EXISTS entries_stay BEFORE UPDATE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS entries_remain BEFORE DELETE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS entries_follow BEFORE INSERT ON entries
+    WHEN NEW.seq <> (SELECT COALESCE(MAX(seq), 0) + 1 FROM entries)
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+_COLUMNS = "seq, at_ms, session_id, fence, kind, body, hash"
+_PAGE = 500
+"""Entries read at once, so that a long reading neither fills the memory nor keeps the file from being tidied."""
+
+
+class Journal:
+    """What happened, entry by entry; made with `open`.
+
+    A process opens its own journal and uses it in one thread at a time.
+    """
+
+    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+        self._path = path
+        self._database = database
+        self._memory = JournalMemory()
+        self._taken = 0
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Self:
+        """Open a journal, for writing made if it is absent.
+
+        Args:
+            path: the file; SQLite keeps two more beside it while it is open.
+            read_only: change nothing; another process may be writing meanwhile.
+
+        Raises:
+            JournalError: the file cannot be opened, or is no journal.
+        """
+        if read_only and not path.is_file():
+            raise JournalError(f"journal {path}: there is no such file; name the journal of a session that ran")
+        mode = "ro" if read_only else "rwc"
+        try:
+            database = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+            )
+            database.execute("PRAGMA busy_timeout = 5000")
+            if not read_only:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("PRAGMA synchronous = FULL")
+                # macOS otherwise leaves what was synced in the cache of the drive.
+                database.execute("PRAGMA fullfsync = ON")
+                database.executescript(_SCHEMA)
+            database.execute(f"SELECT {_COLUMNS} FROM entries LIMIT 1").fetchone()
+        except sqlite3.Error as error:
+            raise JournalError(f"journal {path}: cannot be opened ({error}); {_remedy(error)}") from error
+        return cls(path, database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
+    def head(self) -> Head:
+        """Number and hash of the last entry; 0 and zeros for an empty journal."""
+        row = self._rows("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1")
+        return Head(*row[0]) if row else Head(0, GENESIS)
+
+    @property
+    def highest_fence(self) -> int:
+        """The highest fencing token that has written, 0 before the first."""
+        row = self._rows("SELECT fence FROM entries ORDER BY seq DESC LIMIT 1")
+        return int(row[0][0]) if row else 0
+
+    def append(self, writer: Writer, at_ms: int, *records: Record) -> None:
+        """Write records in one transaction; once it returns they survive a loss of power.
+
+        Args:
+            writer: who writes them.
+            at_ms: of the writer's clock, Unix milliseconds UTC.
+            records: in their order; all of them are written, or none.
+
+        Raises:
+            OutdatedFenceError: a holder of a later lease has written.
+            JournalError: the disk is full or read-only, or a record contradicts those before it.
+        """
+        bodies = [encode_record(record).decode() for record in records]
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._insert(writer, at_ms, records, bodies)
+                self._database.execute("COMMIT")
+            except BaseException:
+                self._forget()
+                raise
+        except sqlite3.Error as error:
+            raise JournalError(f"journal {self._path}: nothing was written ({error}); {_remedy(error)}") from error
+
+    @overload
+    def entries(self, *, session_id: str | None = None, after: int = 0) -> Iterator[Entry[Record]]: ...
+    @overload
+    def entries(self, *kinds: type[R], session_id: str | None = None, after: int = 0) -> Iterator[Entry[R]]: ...
+    def entries(self, *kinds: type[Record], session_id: str | None = None, after: int = 0) -> Iterator[Entry[Any]]:
+        """Yield entries, oldest first.
+
+        Args:
+            kinds: of these kinds; without any, of all.
+            session_id: of this session; None is of all.
+            after: number of the entry after which to begin.
+
+        Raises:
+            JournalError: the file or an entry cannot be read.
+        """
+        for row in self._stored(tuple(kind.kind() for kind in kinds), session_id, after):
+            seq, at_ms, session, fence, _, body, _ = row
+            yield Entry(seq, at_ms, session, fence, decode_record(body))
+
+    def verify(self, known: Head | None = None) -> Head:
+        """Check the hash of every entry.
+
+        Args:
+            known: a head that this journal once had, kept elsewhere; without it a journal whose last entries were cut
+                off looks whole.
+
+        Returns:
+            The present head.
+
+        Raises:
+            JournalError: an entry was changed, added, left out or cut off; the message names the first.
+        """
+        previous, expected = GENESIS, 1
+        for row in self._stored((), None, 0):
+            link, stored = Link(*row[:-1]), row[-1]
+            if link.seq != expected:
+                raise JournalError(f"journal {self._path}: entry {expected} is missing; restore the file from a copy")
+            if link_hash(previous, link) != stored or decode_record(link.body).kind() != link.kind:
+                raise JournalError(f"journal {self._path}: entry {link.seq} was altered; restore the file from a copy")
+            if known is not None and link.seq == known.seq and stored != known.hash:
+                raise JournalError(
+                    f"journal {self._path}: entry {known.seq} is not the one that was there before; "
+                    "the journal was written anew"
+                )
+            previous, expected = stored, expected + 1
+        if known is not None and known.seq >= expected:
+            raise JournalError(
+                f"journal {self._path}: it ends at entry {expected - 1} and once had {known.seq}; "
+                "its end was cut off, restore the file from a copy"
+            )
+        return Head(expected - 1, previous)
+
+    def unanswered(self) -> tuple[OpenIntent, ...]:
+        """Return the intents of all sessions that have no final answer, oldest first."""
+        return self._up_to_date().unanswered()
+
+    def halt(self) -> HaltInForce | None:
+        """Return the halt in force; None when trading is allowed."""
+        return self._up_to_date().halt
+
+    def ledger(self) -> TradeLedger | None:
+        """Return the account's history, folded from the fills, transfers and equity points of all sessions.
+
+        It begins with the capital of the first session. None before that.
+
+        Raises:
+            JournalError: the fills do not add up.
+        """
+        return self._up_to_date().ledger(lambda: self.entries(*HISTORY))
+
+    def has_fill(self, trade_id: int) -> bool:
+        """Whether a fill is written down already."""
+        return trade_id in self._up_to_date().trade_ids
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _insert(self, writer: Writer, at_ms: int, records: tuple[Record, ...], bodies: list[str]) -> None:
+        """Write the rows within a transaction, and take them in."""
+        head, highest = self.head, self.highest_fence
+        fence = highest if writer.fence is None else writer.fence
+        if fence < highest:
+            raise OutdatedFenceError(
+                f"journal {self._path}: session {writer.session_id} holds token {fence}, and a session with token "
+                f"{highest} has written since; it took over, end this one"
+            )
+        memory = self._up_to_date()
+        seq, previous = head
+        for record, body in zip(records, bodies, strict=True):
+            seq += 1
+            link = Link(seq, at_ms, writer.session_id, fence, record.kind(), body)
+            previous = link_hash(previous, link)
+            self._database.execute(f"INSERT INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", (*link, previous))
+            memory.take(Entry(seq, at_ms, writer.session_id, fence, record))
+        self._taken = seq
+
+    def _forget(self) -> None:
+        """Undo an append that failed; the memory holds some of it and is made anew when next asked."""
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
+        self._memory, self._taken = JournalMemory(), 0
+
+    def _up_to_date(self) -> JournalMemory:
+        """Return the memory with everything that any process has written."""
+        head = self.head
+        if head.seq > self._taken:
+            try:
+                for entry in self.entries(*REMEMBERED, after=self._taken):
+                    self._memory.take(entry)
+                    self._taken = entry.seq
+            except JournalError:
+                self._forget()
+                raise
+            # Not all kinds are taken, and meanwhile another process may have written more.
+            self._taken = max(self._taken, head.seq)
+        return self._memory
+
+    def _stored(self, kinds: tuple[str, ...], session_id: str | None, after: int) -> Iterator[tuple[Any, ...]]:
+        """Yield rows page by page, as they are stored."""
+        conditions, values = ["seq > ?"], [*kinds]
+        if kinds:
+            conditions.append(f"kind IN ({', '.join('?' * len(kinds))})")
+        if session_id is not None:
+            conditions.append("session_id = ?")
+            values.append(session_id)
+        query = f"SELECT {_COLUMNS} FROM entries WHERE {' AND '.join(conditions)} ORDER BY seq LIMIT {_PAGE}"
+        while rows := self._rows(query, after, *values):
+            yield from rows
+            after = rows[-1][0]
+
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"journal {self._path}: cannot be read ({error}); {_remedy(error)}") from error
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    """Return what to do about a failure of SQLite."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return _REMEDIES.get(code, "look at the disk, or restore the file from a copy")
+
+
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "free some space on the disk",
+    sqlite3.SQLITE_IOERR: "look at the disk: it may be full or failing",
+    sqlite3.SQLITE_READONLY: "make the file and its folder writable",
+    sqlite3.SQLITE_CANTOPEN: "make its folder, and the file readable and writable",
+    sqlite3.SQLITE_BUSY: "end the other process that writes to it",
+    sqlite3.SQLITE_NOTADB: "name the file of a journal",
+}

@@ -1,0 +1,1 @@
+"""What only Google's cloud knows; no other room imports its clients."""

@@ -48,7 +48,7 @@ class AccountHistory:
         """
         if self._begin is None:
             raise JournalError(
-                f"journal: a {entry.record.kind()} record comes before any session; begin a session first"
+                f"journal: a record of kind {entry.record.kind()} comes before any session; begin a session first"
             )
         self._new.append(_event(entry))
 
@@ -91,4 +91,4 @@ def _event(entry: Entry[Record]) -> tuple[Moment, LedgerEvent]:
         case DrawdownCleared():
             return (entry.at_ms, True, 0, entry.seq), DrawdownReset(entry.at_ms)
         case other:
-            raise JournalError(f"journal: a {other.kind()} record is no event of the account's history")
+            raise JournalError(f"journal: a record of kind {other.kind()} is no event of the account's history")

@@ -23,8 +23,8 @@ def encode_record(record: Record) -> bytes:
     if again != body:
         at = next(index for index, (one, other) in enumerate(zip(body, again, strict=False)) if one != other)
         raise JournalError(
-            f"journal: a {record.kind()} record holds {body[max(at - 30, 0) : at + 10].decode(errors='replace')!r}, "
-            "which is not of the type that its field names; give floats as floats"
+            f"journal: a record of kind {record.kind()} would be read back otherwise from "
+            f"{body[max(at - 30, 0) : at + 10].decode(errors='replace')!r} on; give a float where a float belongs"
         )
     return body
 
@@ -46,7 +46,7 @@ def _encode(record: Record) -> bytes:
         return _ENCODER.encode(_in_json_words(msgspec.to_builtins(record)))
     except (TypeError, OverflowError) as error:
         raise JournalError(
-            f"journal: a {record.kind()} record cannot be written ({error}); give plain values"
+            f"journal: a record of kind {record.kind()} cannot be written ({error}); give plain values"
         ) from error
 
 

@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar, overload
 
 from crypto_kedro.session.journal.account_history import HISTORY
 from crypto_kedro.session.journal.chain import GENESIS, Link, link_hash
+from crypto_kedro.session.journal.database import connect, remedy
 from crypto_kedro.session.journal.encoding import decode_record, encode_record
 from crypto_kedro.session.journal.entry import Entry, HaltInForce, Head, OpenIntent, Writer
 from crypto_kedro.session.journal.memory import REMEMBERED, JournalMemory
@@ -20,26 +21,6 @@ class OutdatedFenceError(JournalError):
     """Another process has taken over the lease and written to the journal; this one must send nothing more."""
 
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (
-    seq INTEGER PRIMARY KEY,
-    at_ms INTEGER NOT NULL,
-    session_id TEXT NOT NULL,
-    fence INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    body TEXT NOT NULL,
-    hash TEXT NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS entries_by_kind ON entries (kind, seq);
-CREATE INDEX IF NOT EXISTS entries_by_session ON entries (session_id, kind, seq);
-CREATE TRIGGER IF NOT EXISTS entries_stay BEFORE UPDATE ON entries
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS entries_remain BEFORE DELETE ON entries
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS entries_follow BEFORE INSERT ON entries
-    WHEN NEW.seq <> (SELECT COALESCE(MAX(seq), 0) + 1 FROM entries)
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-"""
 _COLUMNS = "seq, at_ms, session_id, fence, kind, body, hash"
 _PAGE = 500
 """Entries read at once, so that a long reading neither fills the memory nor keeps the file from being tidied."""
@@ -70,22 +51,10 @@ class Journal:
         """
         if read_only and not path.is_file():
             raise JournalError(f"journal {path}: there is no such file; name the journal of a session that ran")
-        mode = "ro" if read_only else "rwc"
         try:
-            database = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-            )
-            database.execute("PRAGMA busy_timeout = 5000")
-            if not read_only:
-                database.execute("PRAGMA journal_mode = WAL")
-                database.execute("PRAGMA synchronous = FULL")
-                # macOS otherwise leaves what was synced in the cache of the drive.
-                database.execute("PRAGMA fullfsync = ON")
-                database.executescript(_SCHEMA)
-            database.execute(f"SELECT {_COLUMNS} FROM entries LIMIT 1").fetchone()
+            return cls(path, connect(path, read_only))
         except sqlite3.Error as error:
-            raise JournalError(f"journal {path}: cannot be opened ({error}); {_remedy(error)}") from error
-        return cls(path, database)
+            raise JournalError(f"journal {path}: cannot be opened ({error}); {remedy(error)}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +101,7 @@ class Journal:
                 self._forget()
                 raise
         except sqlite3.Error as error:
-            raise JournalError(f"journal {self._path}: nothing was written ({error}); {_remedy(error)}") from error
+            raise JournalError(f"journal {self._path}: nothing was written ({error}); {remedy(error)}") from error
 
     @overload
     def entries(self, *, session_id: str | None = None, after: int = 0) -> Iterator[Entry[Record]]: ...
@@ -269,20 +238,4 @@ class Journal:
         try:
             return self._database.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise JournalError(f"journal {self._path}: cannot be read ({error}); {_remedy(error)}") from error
-
-
-def _remedy(error: sqlite3.Error) -> str:
-    """Return what to do about a failure of SQLite."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return _REMEDIES.get(code, "look at the disk, or restore the file from a copy")
-
-
-_REMEDIES = {
-    sqlite3.SQLITE_FULL: "free some space on the disk",
-    sqlite3.SQLITE_IOERR: "look at the disk: it may be full or failing",
-    sqlite3.SQLITE_READONLY: "make the file and its folder writable",
-    sqlite3.SQLITE_CANTOPEN: "make its folder, and the file readable and writable",
-    sqlite3.SQLITE_BUSY: "end the other process that writes to it",
-    sqlite3.SQLITE_NOTADB: "name the file of a journal",
-}
+            raise JournalError(f"journal {self._path}: cannot be read ({error}); {remedy(error)}") from error

@@ -12,9 +12,9 @@ from bitbank_server import BitbankServer, error
 from candle_frames import START, candle_frame
 from kedro.io import DataCatalog, DatasetError
 
+from crypto_kedro.candle_dataset import CandleDataset
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.market.candle_set import CandleSet, DataSource, mark_source
-from crypto_kedro.market.dataset import CandleDataset
 from crypto_kedro.market.synthetic import synthetic_candles
 
 
@@ -27,7 +27,7 @@ def server() -> Iterator[BitbankServer]:
 
 def load(**settings: Any) -> CandleSet:
     """Load through Kedro's catalog, as a pipeline does."""
-    entry = {"type": "crypto_kedro.market.dataset.CandleDataset", "pair": "btc_jpy", **settings}
+    entry = {"type": "crypto_kedro.candle_dataset.CandleDataset", "pair": "btc_jpy", **settings}
     candles = DataCatalog.from_config({"candles": entry}).load("candles")
     assert isinstance(candles, CandleSet)
     return candles

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from candle_frames import START, candle_frame, milliseconds
 
+from crypto_kedro.candle_dataset import CandleDataset
 from crypto_kedro.errors import DataError
 from crypto_kedro.market.bars import MINUTE_MS
 from crypto_kedro.market.candle_set import CandleSet, DataSource
-from crypto_kedro.market.dataset import CandleDataset
 from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.market.quality import prepare_bars
 from crypto_kedro.market.structure import assemble

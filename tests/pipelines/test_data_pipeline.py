@@ -8,9 +8,9 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from crypto_kedro.candle_dataset import CandleDataset
 from crypto_kedro.datasets import AtomicJSONDataset, AtomicParquetDataset, AtomicTextDataset
 from crypto_kedro.errors import DataError
-from crypto_kedro.market.dataset import CandleDataset
 from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.market.synthetic import synthetic_candles
 from crypto_kedro.parameters import DataParameters

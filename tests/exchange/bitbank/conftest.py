@@ -53,9 +53,7 @@ def bitbank(server: WireServer, clock: Clock, run: Callable[..., Any]) -> Iterat
     settings = BitbankSettings(public_url=server.url, private_url=server.url, timeout_s=2.0, throttle=False)
 
     async def connect() -> BitbankExchange:
-        exchange = BitbankExchange(settings, Credentials(KEY, SECRET), now_ms=clock, sleep=clock.sleep)
-        exchange._wire.timeout_on_exit = 0  # ccxt's pause for TLS connections to end
-        return exchange
+        return BitbankExchange(settings, Credentials(KEY, SECRET), now_ms=clock, sleep=clock.sleep)
 
     exchange = run(connect())
     yield exchange

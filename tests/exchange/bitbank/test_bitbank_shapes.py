@@ -24,6 +24,7 @@ from crypto_kedro.exchange.bitbank import BitbankSettings, market_shapes, shapes
 from crypto_kedro.exchange.bitbank.shapes import reading
 from crypto_kedro.exchange.port import RefusedError, StopTradingError
 from crypto_kedro.market.bars import DAY_MS, HOUR_MS, MINUTE_MS
+from crypto_kedro.market.bitbank_candles import candle_rows
 from crypto_kedro.trading.account import MarginState
 from crypto_kedro.trading.bitbank_rules import BITBANK_BTC_JPY_RATES, bitbank_btc_jpy_schedule
 from crypto_kedro.trading.money import Btc, Jpy, Price, Rate
@@ -233,7 +234,8 @@ def test_given_a_length_that_bitbank_has_not_when_files_are_listed_then_the_leng
 def test_given_a_candle_row_when_read_then_it_is_a_bar_of_ticks_and_lots() -> None:
     row = ["15000000", "15010000", "14990000", "15005000", "1.2345", NOW_MS]
 
-    (bar,) = market_shapes.candles({"candlestick": [{"type": "1min", "ohlcv": [row]}]}, MINUTE_MS)
+    rows = candle_rows({"candlestick": [{"type": "1min", "ohlcv": [row]}]}, "1min")
+    (bar,) = market_shapes.bars(rows, MINUTE_MS)
 
     assert bar == BarRow(NOW_MS, NOW_MS + MINUTE_MS, 15_000_000, 15_010_000, 14_990_000, 15_005_000, 12_345)
 

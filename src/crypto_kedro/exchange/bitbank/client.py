@@ -64,6 +64,9 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
             "private": settings.private_url,
             "markets": settings.private_url,
         }
+        if not settings.private_url.startswith("https:"):
+            # ccxt pauses at the end to let TLS connections say good-bye.
+            self.timeout_on_exit = 0
         # ccxt's debug log shows signed headers, so it is not let through whatever the level of its own logger is.
         self.logger = logging.getLogger(f"{__name__}.ccxt")
         self.logger.setLevel(logging.INFO)

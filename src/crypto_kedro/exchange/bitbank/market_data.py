@@ -11,6 +11,7 @@ from crypto_kedro.exchange.bitbank.credentials import Credentials
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
 from crypto_kedro.exchange.bitbank.shapes import reading
 from crypto_kedro.exchange.port import MarketStatus, OrderBook, RefusedError, Ticker
+from crypto_kedro.market.bitbank_candles import CandleRow, candle_rows
 from crypto_kedro.trading.quotes import BarRow
 from crypto_kedro.trading.rules import MarketRules
 
@@ -77,15 +78,30 @@ class BitbankMarketData:
         bars: list[BarRow] = []
         for file in market_shapes.candle_files(interval_ms, first_ms, min(end_ms, self._now_ms())):
             asked_at_ms = self._now_ms()
-            try:
-                answer = await self._wire.ask_public(f"{self._settings.pair}/candlestick/{file}")
-            except RefusedError as error:
-                if error.code != _NO_DATA:
-                    raise
-                continue
+            rows = await self.candle_file(self._settings.pair, file)
             with reading("candles"):
-                bars += [bar for bar in market_shapes.candles(answer, interval_ms) if bar.close_time_ms <= asked_at_ms]
+                read = market_shapes.bars(rows or (), interval_ms)
+            bars += [bar for bar in read if bar.close_time_ms <= asked_at_ms]
         return tuple(bar for bar in bars if first_ms <= bar.open_time_ms < end_ms)
+
+    async def candle_file(self, pair: str, file: str) -> tuple[CandleRow, ...] | None:
+        """Return the candles of one file as they are published, the one that is still forming included.
+
+        Args:
+            pair: market in bitbank's spelling.
+            file: ``type/date``, see `market_shapes.candle_files`.
+
+        Returns:
+            The candles, oldest first; None if the file is not there, or not yet.
+        """
+        try:
+            answer = await self._wire.ask_public(f"{pair}/candlestick/{file}")
+        except RefusedError as error:
+            if error.code != _NO_DATA:
+                raise
+            return None
+        with reading("candles"):
+            return candle_rows(answer, file.partition("/")[0])
 
     async def ticker(self) -> Ticker:
         """Return the last price and the best prices."""

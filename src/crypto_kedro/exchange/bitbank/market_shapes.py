@@ -1,14 +1,14 @@
 """bitbank's JSON about the market: rules, status, candle files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
 from crypto_kedro.exchange.bitbank.shapes import Row, asset
 from crypto_kedro.exchange.port import MarketStatus, RefusedError
 from crypto_kedro.market.bars import DAY_MS, HOUR_MS, MINUTE_MS
+from crypto_kedro.market.bitbank_candles import CandleRow
 from crypto_kedro.market.moments import utc_date
 from crypto_kedro.trading.money import Btc, Price, Rate
 from crypto_kedro.trading.observation import ExchangeStatus
@@ -109,14 +109,16 @@ def candle_files(interval_ms: int, first_ms: int, end_ms: int) -> Iterator[str]:
         raise RefusedError(f"bitbank has no bars of {interval_ms / MINUTE_MS:g} minutes; choose among {lengths}")
 
 
-def candles(answer: Row, interval_ms: int) -> list[BarRow]:
-    """Read a candle file: rows of open, high, low, close, volume and the time of opening."""
-    (series,) = answer["candlestick"]
-    return [_bar(row, interval_ms) for row in series["ohlcv"]]
+def bars(rows: Iterable[CandleRow], interval_ms: int) -> list[BarRow]:
+    """Return candles as bars of whole ticks and lots.
+
+    Raises:
+        PrecisionError: a price or volume is finer.
+    """
+    return [_bar(row, interval_ms) for row in rows]
 
 
-def _bar(row: Sequence[Any], interval_ms: int) -> BarRow:
-    *prices, volume, time_ms = row
-    opened, high, low, close = (Price.of(price).ticks for price in prices)
-    open_ms = int(time_ms)
-    return BarRow(open_ms, open_ms + interval_ms, opened, high, low, close, Btc.of(volume).lots)
+def _bar(row: CandleRow, interval_ms: int) -> BarRow:
+    opened, high, low, close = (Price.of(price).ticks for price in (row.open, row.high, row.low, row.close))
+    lots = Btc.of(row.volume).lots
+    return BarRow(row.open_time_ms, row.open_time_ms + interval_ms, opened, high, low, close, lots)

@@ -15,11 +15,11 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 
+from crypto_kedro.candle_dataset import CandleDataset
 from crypto_kedro.evaluation.conditions import Conditions
 from crypto_kedro.evaluation.omniscient import omniscient_sharpe
 from crypto_kedro.evaluation.span import build_span
 from crypto_kedro.learning.bundle_dataset import BundleDataset
-from crypto_kedro.market.dataset import CandleDataset
 from crypto_kedro.market.synthetic import synthetic_market
 from crypto_kedro.parameters import Parameters
 from crypto_kedro.pipelines import data, evaluation, features, training

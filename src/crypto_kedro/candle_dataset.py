@@ -1,6 +1,5 @@
 """The catalog entry behind which all sources of candles stand."""
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +9,11 @@ import pandas as pd
 from kedro.io import AbstractDataset
 
 from crypto_kedro.errors import ConfigurationError, DataError
+from crypto_kedro.exchange.bitbank import BitbankSettings
+from crypto_kedro.exchange.bitbank.candle_days import CandleDays
+from crypto_kedro.exchange.bitbank.market_data import wall_clock_ms
 from crypto_kedro.market.bars import MINUTE_MS
-from crypto_kedro.market.bitbank_candles import PUBLIC_URL, BitbankCandles
+from crypto_kedro.market.candle_download import CandleDownload
 from crypto_kedro.market.candle_files import read_candle_files
 from crypto_kedro.market.candle_set import SOURCE_ATTRIBUTE, CandleSet, DataSource
 from crypto_kedro.market.frame import open_times
@@ -32,7 +34,7 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
         end: last UTC date, included; by default the last one that there is.
         synthetic: for ``synthetic``, days, seed and signal_strength, optionally start.
         filepath: for ``bitbank``, the folder that keeps the downloaded months of all pairs.
-        base_url: for ``bitbank``, address of the public API.
+        base_url: for ``bitbank``, address of the public API; None is the real one.
         metadata: for Kedro-Viz; not read here.
     """
 
@@ -46,7 +48,7 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
         end: str | None = None,
         synthetic: Mapping[str, Any] | None = None,
         filepath: str = "data/01_raw/bitbank",
-        base_url: str = PUBLIC_URL,
+        base_url: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._source = source
@@ -56,7 +58,7 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
         self._end = end
         self._synthetic = dict(synthetic or {})
         self._directory = Path(filepath) / pair / "1min"
-        self._base_url = base_url
+        self._exchange = BitbankSettings() if base_url is None else BitbankSettings(public_url=base_url)
         self.metadata = metadata
 
     def load(self) -> CandleSet:
@@ -101,19 +103,24 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
         frame, parts = assemble(raw)
         source = _source_of(raw, DataSource.FILE)
         details: dict[str, str | int | float | None] = {"start": self._start, "end": self._end, "files": len(parts)}
-        return CandleSet(self._chosen(frame), source, self._pair, self._path, parts, _now_ms(), details)
+        return CandleSet(self._chosen(frame), source, self._pair, self._path, parts, wall_clock_ms(), details)
 
     def _load_bitbank(self) -> CandleSet:
         if self._start is None:
             raise ConfigurationError("data.start is not set; with data.source bitbank it names the first UTC date")
         partitions = MonthlyPartitions(self._directory)
-        exchange = BitbankCandles(self._pair, partitions, base_url=self._base_url)
-        end = None if self._end is None else parse_day(self._end, "data.end")
-        days = exchange.days(parse_day(self._start, "data.start"), end)
-        download = exchange.update(days)
+        first, last = (
+            parse_day(self._start, "data.start"),
+            None if self._end is None else parse_day(self._end, "data.end"),
+        )
+        with CandleDays(self._exchange, self._pair) as exchange:
+            missing = CandleDownload(exchange, partitions, wall_clock_ms)
+            days = missing.days(first, last)
+            download = missing.update(days)
         stored = partitions.read(days)
         if not stored:
-            raise DataError(f"{self._base_url}: no closed candle from {days[0]} on yet; set data.start earlier")
+            address = self._exchange.public_url
+            raise DataError(f"{address}: no closed candle from {days[0]} on yet; set data.start earlier")
         frame, parts = assemble(stored)
         details: dict[str, str | int | float | None] = {
             "start": str(days[0]),
@@ -124,7 +131,7 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
         }
         source = _source_of(stored, DataSource.BITBANK)
         location = str(self._directory)
-        return CandleSet(self._chosen(frame), source, self._pair, location, parts, _now_ms(), details)
+        return CandleSet(self._chosen(frame), source, self._pair, location, parts, wall_clock_ms(), details)
 
     def _chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self._start is not None:
@@ -139,7 +146,3 @@ def _source_of(raw: Sequence[tuple[str, pd.DataFrame]], claimed: DataSource) -> 
     """Return the source that is claimed, unless one of the files says that it is synthetic."""
     made_up = any(frame.attrs.get(SOURCE_ATTRIBUTE) == DataSource.SYNTHETIC for _, frame in raw)
     return DataSource.SYNTHETIC if made_up else claimed
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

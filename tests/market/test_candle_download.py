@@ -1,5 +1,6 @@
 """Downloading candles, against a real HTTP server that speaks bitbank's format."""
 
+import asyncio
 import hashlib
 import os
 import signal
@@ -14,8 +15,11 @@ import pytest
 from bitbank_server import Answer, BitbankServer, candles_answer, envelope, error
 
 from crypto_kedro.errors import ConfigurationError, DataError
+from crypto_kedro.exchange.bitbank import BitbankSettings
+from crypto_kedro.exchange.bitbank.candle_days import CandleDays
+from crypto_kedro.exchange.port import RefusedError
 from crypto_kedro.market.bars import DAY_MS, MINUTE_MS
-from crypto_kedro.market.bitbank_candles import BitbankCandles
+from crypto_kedro.market.candle_download import CandleDownload
 from crypto_kedro.market.moments import day_start_ms
 from crypto_kedro.market.partitions import MonthlyPartitions
 
@@ -32,17 +36,14 @@ class Trader:
         self.waits: list[float] = []
         self.directory = directory
         self.partitions = MonthlyPartitions(directory)
-        self.candles = BitbankCandles(
-            "btc_jpy", self.partitions, base_url=server.url, now_ms=lambda: self.now_ms, sleep=self.waits.append
-        )
+        settings = BitbankSettings(public_url=server.url, throttle=False)
+        self.source = CandleDays(settings, "btc_jpy", sleep=self.waits.append)
+        self.candles = CandleDownload(self.source, self.partitions, lambda: self.now_ms)
 
     def update(self, first: date = FIRST, last: date | None = LAST) -> pd.DataFrame:
         days = self.candles.days(first, last)
         self.download = self.candles.update(days)
         return pd.concat([frame for _, frame in self.partitions.read(days)], ignore_index=True)
-
-    def back_offs(self) -> list[float]:
-        return [wait for wait in self.waits if wait >= 1.0]
 
 
 @pytest.fixture
@@ -53,8 +54,10 @@ def server() -> Iterator[BitbankServer]:
 
 
 @pytest.fixture
-def trader(server: BitbankServer, tmp_path: Path) -> Trader:
-    return Trader(server, tmp_path)
+def trader(server: BitbankServer, tmp_path: Path) -> Iterator[Trader]:
+    trader = Trader(server, tmp_path)
+    with trader.source:
+        yield trader
 
 
 def digests(directory: Path) -> dict[str, str]:
@@ -73,12 +76,6 @@ def test_given_past_days_when_updated_then_every_day_is_asked_for_once_and_store
     assert sorted(path.name for path in trader.directory.iterdir()) == ["2024-01.parquet", "2024-02.parquet"]
     assert server.counts() == {FIRST + timedelta(days=k): 1 for k in range(4)}
     assert trader.download.days_fetched == 4
-
-
-def test_given_several_days_when_fetched_then_each_request_is_preceded_by_a_pause(trader: Trader) -> None:
-    trader.update()
-
-    assert trader.waits == [0.1] * 4
 
 
 def test_given_complete_days_on_disk_when_updated_again_then_nothing_is_asked_for(
@@ -192,7 +189,7 @@ def test_given_a_clock_that_is_a_day_ahead_when_the_exchange_has_no_such_day_yet
     frame = trader.update()
 
     assert len(frame) == 3 * 1_440
-    assert trader.back_offs() == []
+    assert trader.waits == []
 
 
 @pytest.mark.parametrize("nothing", [error(10000, 404), error(10000), candles_answer(FIRST, 0)])
@@ -201,7 +198,9 @@ def test_given_a_past_day_without_data_when_updated_then_the_error_names_it_and_
 ) -> None:
     server.scripts[FIRST] = [nothing]
 
-    with pytest.raises(DataError, match=r"no candles of btc_jpy on 2024-01-30; set data\.start"):
+    with pytest.raises(
+        DataError, match=r"btc_jpy/candlestick/1min/20240130: bitbank has no candles of 2024-01-30; set data\.start"
+    ):
         trader.update()
 
 
@@ -230,7 +229,7 @@ def test_given_two_failed_tries_when_the_third_succeeds_then_the_day_is_stored_a
     frame = trader.update(last=FIRST)
 
     assert len(frame) == 1_440
-    assert trader.back_offs() == [1.0, 2.0]
+    assert trader.waits == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("failure", [(500, "down"), (200, "<html>garbage</html>"), error(10007)])
@@ -246,6 +245,32 @@ def test_given_three_failed_tries_when_updated_then_one_error_and_the_stored_day
 
     assert digests(trader.directory) == before
     assert server.counts()[date(2024, 2, 1)] == 3
+
+
+def test_given_a_question_that_is_refused_when_updated_then_it_is_not_asked_again(
+    server: BitbankServer, trader: Trader
+) -> None:
+    server.scripts[FIRST] = [error(40017)]
+
+    with pytest.raises(RefusedError, match=r"1min/20240130: code 40017, pair is invalid"):
+        trader.update()
+
+    assert server.counts()[FIRST] == 1
+
+
+def test_given_a_running_event_loop_as_in_a_notebook_when_updated_then_the_days_come_all_the_same(
+    trader: Trader,
+) -> None:
+    async def cell() -> pd.DataFrame:
+        return trader.update(last=FIRST)
+
+    assert len(asyncio.run(cell())) == 1_440
+
+
+def test_given_another_pair_when_fetched_then_its_own_candles_are_asked_for(server: BitbankServer) -> None:
+    with CandleDays(BitbankSettings(public_url=server.url, throttle=False), "eth_jpy") as source:
+        assert source.location(FIRST) == f"{server.url}/eth_jpy/candlestick/1min/20240130"
+        assert source.fetch(FIRST) is None
 
 
 def test_given_an_unreachable_exchange_when_updated_then_the_error_names_the_address(
@@ -304,10 +329,14 @@ def test_given_a_process_killed_in_the_middle_when_run_again_then_it_goes_on_whe
 ) -> None:
     script = (
         "import sys; from datetime import date; from pathlib import Path\n"
-        "from crypto_kedro.market.bitbank_candles import BitbankCandles\n"
+        "from crypto_kedro.exchange.bitbank import BitbankSettings\n"
+        "from crypto_kedro.exchange.bitbank.candle_days import CandleDays\n"
+        "from crypto_kedro.exchange.bitbank.market_data import wall_clock_ms\n"
+        "from crypto_kedro.market.candle_download import CandleDownload\n"
         "from crypto_kedro.market.partitions import MonthlyPartitions\n"
-        "candles = BitbankCandles('btc_jpy', MonthlyPartitions(Path(sys.argv[2])), base_url=sys.argv[1])\n"
-        "candles.update(candles.days(date(2024, 1, 30), date(2024, 2, 2)))\n"
+        "with CandleDays(BitbankSettings(public_url=sys.argv[1]), 'btc_jpy') as source:\n"
+        "    candles = CandleDownload(source, MonthlyPartitions(Path(sys.argv[2])), wall_clock_ms)\n"
+        "    candles.update(candles.days(date(2024, 1, 30), date(2024, 2, 2)))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, server.url, str(trader.directory)])
     killed_at = FIRST + timedelta(days=2)

@@ -18,7 +18,7 @@ from crypto_kedro.exchange.port import RetryLaterError
 from crypto_kedro.exchange.simulator.server import loopback_socket, server
 from crypto_kedro.trading.money import Price
 
-ROOMS = ["ticker_btc_jpy", "transactions_btc_jpy", "depth_whole_btc_jpy", "depth_diff_btc_jpy"]
+ROOMS = ["ticker_btc_jpy", "transactions_btc_jpy", "depth_diff_btc_jpy", "depth_whole_btc_jpy"]
 TICKER, DEPTH, TRADES = "GET /btc_jpy/ticker", "GET /btc_jpy/depth", "GET /btc_jpy/transactions"
 
 
@@ -27,7 +27,7 @@ def ticker(last: int, at_ms: int = NOW_MS) -> dict[str, Any]:
 
 
 def trades(*ids: int) -> dict[str, Any]:
-    row = {"side": "buy", "price": "100", "amount": "0.0001", "executed_at": NOW_MS}
+    row = {"side": "buy", "price": "700", "amount": "0.0001", "executed_at": NOW_MS}
     return {"transactions": [row | {"transaction_id": trade_id} for trade_id in reversed(ids)]}
 
 
@@ -207,6 +207,61 @@ def test_given_trades_since_before_the_stream_was_heard_when_asked_for_then_they
     play(story)
 
 
+def test_given_trades_that_come_late_when_asked_for_then_they_are_polled_until_the_stream_is_sure_again(
+    play: Play,
+) -> None:
+    async def story(scene: Scene) -> None:
+        await scene.far.say("ticker_btc_jpy", ticker(700))
+        await scene.far.say("transactions_btc_jpy", trades(5))
+        await scene.far.say("transactions_btc_jpy", trades(8))
+        await until(lambda: scene.stream.trades_after(5) is not None)
+        await scene.far.say("transactions_btc_jpy", trades(6, 7))
+        await until(lambda: scene.stream.trades_after(5) is None)
+
+        assert [trade.trade_id for trade in await scene.live.trades_after(2)] == [3]
+
+        await scene.far.say("transactions_btc_jpy", trades(9, 10))
+        await until(lambda: scene.stream.trades_after(9) is not None)
+        assert [trade.trade_id for trade in await scene.live.trades_after(9)] == [10]
+
+    play(story)
+
+
+def test_given_a_ticker_that_knows_of_a_later_trade_when_trades_are_asked_for_then_they_are_polled(play: Play) -> None:
+    async def story(scene: Scene) -> None:
+        await scene.far.say("transactions_btc_jpy", trades(1, 2))
+        await scene.far.say("ticker_btc_jpy", ticker(701))
+        await until(lambda: scene.stream.ticker is not None)
+
+        assert [trade.trade_id for trade in await scene.live.trades_after(1)] == [2, 3]
+        assert scene.rest.targets() == [TRADES]
+
+    play(story)
+
+
+def test_given_the_same_messages_again_when_patience_is_over_then_they_do_not_count_as_heard(
+    play: Play, clock: Clock
+) -> None:
+    async def story(scene: Scene) -> None:
+        await scene.far.say("ticker_btc_jpy", ticker(700))
+        await until(lambda: scene.stream.ticker is not None)
+        clock.now_ms += 10_001
+        await scene.far.say("ticker_btc_jpy", ticker(700))
+        await scene.far.say("depth_whole_btc_jpy", whole(5, {699: 2}, {701: 2}))
+        await until(lambda: scene.stream.book is not None)
+
+        assert (await scene.live.ticker()).last == Price(500)
+
+        clock.now_ms += 10_001
+        await scene.far.say("depth_whole_btc_jpy", whole(5, {699: 2}, {701: 2}))
+        await scene.far.say("ticker_btc_jpy", ticker(701))
+        await until(lambda: scene.stream.ticker is not None)
+
+        assert (await scene.live.book()).sequence == 1
+
+    play(story)
+
+
 def test_given_a_connection_that_breaks_when_it_is_back_then_the_rooms_are_joined_again_and_nothing_old_is_told(
     play: Play,
 ) -> None:
@@ -232,3 +287,14 @@ def test_given_nobody_listening_when_the_stream_is_opened_then_it_says_to_try_la
 
     with pytest.raises(RetryLaterError, match=r"http://127\.0\.0\.1:1"):
         asyncio.run(connect())
+
+
+def test_given_a_listener_that_never_answers_when_the_stream_is_opened_then_it_says_to_try_later(clock: Clock) -> None:
+    async def connect(url: str) -> None:
+        await PublicStream(BitbankSettings(stream_url=url, timeout_s=0.1), clock).open()
+
+    with (
+        loopback_socket(0) as deaf,
+        pytest.raises(RetryLaterError, match="TimeoutError"),
+    ):
+        asyncio.run(connect(f"http://127.0.0.1:{deaf.getsockname()[1]}"))

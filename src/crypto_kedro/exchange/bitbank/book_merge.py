@@ -40,12 +40,17 @@ class BookMerge:
         self._differences: list[tuple[int, Mapping[str, Any]]] = []
 
     @property
+    def sequence(self) -> int:
+        """The newest sequence id that was heard, -1 for none."""
+        return max(self._whole, self._newest)
+
+    @property
     def book(self) -> OrderBook | None:
         """The book as it stands, None before the first whole one."""
         if self._whole == _NEVER:
             return None
         bids = tuple(sorted(self._bids.items(), reverse=True))
-        return OrderBook(self._at_ms, max(self._whole, self._newest), bids, tuple(sorted(self._asks.items())))
+        return OrderBook(self._at_ms, self.sequence, bids, tuple(sorted(self._asks.items())))
 
     def take_whole(self, answer: Mapping[str, Any]) -> None:
         """Take a whole book."""

@@ -29,7 +29,8 @@ class PublicStream:
     """Listens to the ticker, the trades and the book of a pair; reconnects by itself.
 
     What it tells is as old as the last message, so each value is given out only while its room has been heard within
-    ``silence_ms``; after that, after a disconnection, or when the exchange contradicts itself, it is None.
+    ``silence_ms``; after that, after a disconnection, or when the exchange contradicts itself, it is None. What was
+    heard before does not count as heard.
 
     Args:
         settings: pair, address and patience with silence.
@@ -49,8 +50,9 @@ class PublicStream:
         self._rooms: dict[str, Callable[[Mapping[str, Any]], None]] = {
             f"ticker_{settings.pair}": self._hear_ticker,
             f"transactions_{settings.pair}": self._hear_trades,
-            f"depth_whole_{settings.pair}": self._hear_whole_book,
+            # In this order, so that no difference is missed after the first whole book.
             f"depth_diff_{settings.pair}": self._hear_difference,
+            f"depth_whole_{settings.pair}": self._hear_whole_book,
         }
         self._client: socketio.AsyncClient | None = None
         self._http: aiohttp.ClientSession | None = None
@@ -77,6 +79,7 @@ class PublicStream:
         """Disconnect."""
         if self._keeper is not None:
             self._keeper.cancel()
+            await asyncio.wait([self._keeper])
         if self._client is not None:
             await self._client.disconnect()
         if self._http is not None:
@@ -91,11 +94,12 @@ class PublicStream:
         self._client = client
         self._lost.clear()
         try:
-            await client.connect(
-                self._settings.stream_url, transports=["websocket"], wait_timeout=self._settings.timeout_s
-            )
-        except socketio.exceptions.ConnectionError as error:
-            raise RetryLaterError(f"bitbank stream {self._settings.stream_url}: {error}; ask again later") from error
+            async with asyncio.timeout(self._settings.timeout_s):
+                await client.connect(self._settings.stream_url, transports=["websocket"])
+        except (socketio.exceptions.ConnectionError, aiohttp.ClientError, TimeoutError) as error:
+            await client.disconnect()
+            reason = str(error) or type(error).__name__
+            raise RetryLaterError(f"bitbank stream {self._settings.stream_url}: {reason}; ask again later") from error
 
     async def _keep_connected(self) -> None:
         # socketio's own reconnection gives up when the server says good-bye.
@@ -123,8 +127,14 @@ class PublicStream:
         return self._merge.book if self._is_fresh(self._book_heard_ms) else None
 
     def trades_after(self, trade_id: int) -> tuple[MarketTrade, ...] | None:
-        """Return the trades after one, ascending by id; None unless all of them have certainly been heard."""
-        if self.ticker is None or not self._trades or self._trades[0].trade_id > trade_id:
+        """Return the trades after one, ascending by id; None unless all of them have been heard.
+
+        The ticker is their witness: its last price is that of the newest trade.
+        """
+        ticker = self.ticker
+        if ticker is None or not self._trades or self._trades[0].trade_id > trade_id:
+            return None
+        if self._trades[-1].trade.price_ticks != ticker.last.ticks:
             return None
         return tuple(trade for trade in self._trades if trade.trade_id > trade_id)
 
@@ -160,17 +170,26 @@ class PublicStream:
 
     def _hear_ticker(self, data: Mapping[str, Any]) -> None:
         ticker = shapes.ticker(data)
-        if self._ticker is None or ticker.at_ms >= self._ticker.at_ms:
+        if self._ticker is None or (ticker.at_ms >= self._ticker.at_ms and ticker != self._ticker):
             self._ticker, self._ticker_heard_ms = ticker, self._now_ms()
 
     def _hear_trades(self, data: Mapping[str, Any]) -> None:
-        newest = self._trades[-1].trade_id if self._trades else -1
-        self._trades.extend(trade for trade in shapes.trades(data) if trade.trade_id > newest)
+        known = {trade.trade_id for trade in self._trades}
+        new = [trade for trade in shapes.trades(data) if trade.trade_id not in known]
+        if self._trades and new and new[0].trade_id < self._trades[-1].trade_id:
+            # Trades came late, so there may be others that did not come.
+            self._trades.clear()
+            return
+        self._trades.extend(new)
 
     def _hear_whole_book(self, data: Mapping[str, Any]) -> None:
-        self._merge.take_whole(data)
-        self._book_heard_ms = self._now_ms()
+        self._hear_book(self._merge.take_whole, data)
 
     def _hear_difference(self, data: Mapping[str, Any]) -> None:
-        self._merge.take_difference(data)
-        self._book_heard_ms = self._now_ms()
+        self._hear_book(self._merge.take_difference, data)
+
+    def _hear_book(self, take: Callable[[Mapping[str, Any]], None], data: Mapping[str, Any]) -> None:
+        before = self._merge.sequence
+        take(data)
+        if self._merge.sequence > before:
+            self._book_heard_ms = self._now_ms()

@@ -40,9 +40,11 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
         check_same_thread=False,
     )
     database.execute("PRAGMA busy_timeout = 5000")
+    # In this order: another process may be making the file, its tables and its mark at once.
+    holds_tables = database.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
     (mark,) = database.execute("PRAGMA application_id").fetchone()
     is_new = mark != _APPLICATION
-    if is_new and (read_only or database.execute("SELECT 1 FROM sqlite_master").fetchone()):
+    if is_new and (read_only or holds_tables):
         raise JournalError(f"journal {path}: this file is no journal; name another file")
     if not read_only:
         database.execute("PRAGMA journal_mode = WAL")
@@ -50,7 +52,6 @@ def connect(path: Path, read_only: bool) -> sqlite3.Connection:
         # macOS otherwise leaves what was synced in the cache of the drive.
         database.execute("PRAGMA fullfsync = ON")
     if is_new:
-        # Two processes may be here at once.
         database.execute("BEGIN IMMEDIATE")
         for statement in _SCHEMA:
             database.execute(statement)

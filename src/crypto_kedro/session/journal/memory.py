@@ -29,11 +29,12 @@ class JournalMemory:
         trade_ids: of the fills written down.
     """
 
-    __slots__ = ("_history", "_intents", "_open", "halt", "trade_ids")
+    __slots__ = ("_history", "_intents", "_open", "_sessions", "halt", "trade_ids")
 
     def __init__(self) -> None:
         self.halt: HaltInForce | None = None
         self.trade_ids: set[int] = set()
+        self._sessions: set[str] = set()
         self._intents: set[str] = set()
         self._open: dict[str, OpenIntent] = {}
         self._history = AccountHistory()
@@ -54,7 +55,7 @@ class JournalMemory:
         elif isinstance(record, Resumed):
             self.halt = None
         elif isinstance(record, SessionStarted):
-            self._history.begin(entry.at_ms, record.capital)
+            self._begin(entry, record)
         elif isinstance(record, HISTORY):
             if isinstance(record, FillSeen):
                 self._see(record.fill.trade_id)
@@ -67,6 +68,14 @@ class JournalMemory:
     def ledger(self, everything: Callable[[], Iterable[Entry[Record]]]) -> TradeLedger | None:
         """Return the account's history, see `AccountHistory.ledger`."""
         return self._history.ledger(everything)
+
+    def _begin(self, entry: Entry[Record], started: SessionStarted) -> None:
+        if entry.session_id in self._sessions:
+            raise JournalError(
+                f"journal: session {entry.session_id} has begun already; give each start an id of its own"
+            )
+        self._sessions.add(entry.session_id)
+        self._history.begin(entry.at_ms, started.capital)
 
     def _intend(self, entry: Entry[Record], intent: Intended) -> None:
         if intent.intent_id in self._intents:

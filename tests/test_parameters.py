@@ -23,7 +23,7 @@ def shipped() -> dict[str, Any]:
 def test_the_shipped_parameters_are_valid(shipped: dict[str, Any]) -> None:
     parameters = validate_parameters(shipped)
 
-    assert parameters.training.training_days == 180
+    assert parameters.training.training_days == 365
     assert parameters.training.confidence_threshold == 0.5
     assert parameters.data.source == "synthetic"
 

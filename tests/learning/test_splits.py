@@ -96,6 +96,14 @@ def test_given_just_enough_data_when_split_then_every_fold_tests_one_day() -> No
     assert {fold.test_to_ms - fold.test_from_ms for fold in folds[:-1]} == {DAY_MS}
 
 
+def test_given_a_long_history_when_split_then_the_first_test_waits_for_its_share() -> None:
+    rows = labelled_rows(400)
+    first = next(WalkForward(min_training_share=0.25).split(rows))
+    assert first.test_from_ms - milliseconds(rows["timestamp"])[0] == 100 * DAY_MS
+    capped = next(WalkForward(min_training_share=0.25, training_days=80).split(rows))
+    assert capped.test_from_ms - milliseconds(rows["timestamp"])[0] == 80 * DAY_MS
+
+
 def test_given_a_test_window_without_rows_when_split_then_the_error_names_it() -> None:
     frame = labelled_rows(95)
     day = pd.Timestamp("2024-03-03", tz="UTC")
@@ -112,7 +120,13 @@ def test_given_no_rows_or_rows_out_of_order_when_split_then_it_refuses(frame: pd
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("n_folds", 0), ("min_training_days", 181), ("embargo_hours", -1), ("embargo_hours", 24 * 60)],
+    [
+        ("n_folds", 0),
+        ("min_training_days", 366),
+        ("min_training_share", 1.0),
+        ("embargo_hours", -1),
+        ("embargo_hours", 24 * 60),
+    ],
 )
 def test_given_a_setting_out_of_range_when_made_then_the_error_names_it(setting: str, value: int) -> None:
     with pytest.raises(ConfigurationError, match=rf"training\.{setting} is {value}"):

@@ -47,6 +47,8 @@ class WalkForward:
         n_folds: test windows before the final one.
         training_days: longest training window before each test.
         min_training_days: training data that the first test must have before it.
+        min_training_share: the same as a share of the whole history; the larger of both, ``training_days`` at most,
+            holds. A model that has seen little of a long history says nothing about one that has.
         embargo_hours: distance between the end of the last training label and the start of the test.
         final_days: length of the final window.
 
@@ -57,8 +59,9 @@ class WalkForward:
     """
 
     n_folds: int = 5
-    training_days: int = 180
+    training_days: int = 365
     min_training_days: int = 60
+    min_training_share: float = 1 / 6
     embargo_hours: int = 24
     final_days: int = 30
 
@@ -66,6 +69,10 @@ class WalkForward:
         for name in ("n_folds", "training_days", "min_training_days", "final_days"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"training.{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0 <= self.min_training_share < 1:
+            raise ConfigurationError(
+                f"training.min_training_share is {self.min_training_share}; it must be from 0 to below 1"
+            )
         if self.min_training_days > self.training_days:
             raise ConfigurationError(
                 f"training.min_training_days is {self.min_training_days}, above training.training_days "
@@ -98,7 +105,8 @@ class WalkForward:
         """Return name, start and end of each test window, counted back from the end of the last day."""
         end = (last_ms // DAY_MS + 1) * DAY_MS
         final_from = end - self.final_days * DAY_MS
-        test_days = ((final_from - first_ms) // DAY_MS - self.min_training_days) // self.n_folds
+        first_training_days = self._first_training_days((end - first_ms) // DAY_MS)
+        test_days = ((final_from - first_ms) // DAY_MS - first_training_days) // self.n_folds
         if test_days < 1:
             needed = self.min_training_days + self.n_folds + self.final_days
             raise LearningError(
@@ -111,6 +119,10 @@ class WalkForward:
         starts = [final_from - (self.n_folds - fold) * length for fold in range(self.n_folds)]
         folds = [(f"fold-{number}", start, start + length) for number, start in enumerate(starts, start=1)]
         return [*folds, (FINAL_WINDOW, final_from, end)]
+
+    def _first_training_days(self, days: int) -> int:
+        share = int(days * self.min_training_share)
+        return max(self.min_training_days, min(share, self.training_days))
 
     def _fold(self, name: str, begun: IntArray, ended: IntArray, test_from: int, test_to: int) -> Fold:
         train_from = test_from - self.training_days * DAY_MS

@@ -274,6 +274,7 @@ def inner_splitter(outer: WalkForward, inner: Examples, inner_folds: int) -> Wal
         n_folds=inner_folds - 1,
         training_days=max(outer.training_days, days // 2),
         min_training_days=days // 2,
+        min_training_share=0.0,
         final_days=test_days,
     )
 

@@ -51,6 +51,7 @@ class TrainingParameters(ParameterGroup):
 
     training_days: int = Field(ge=1)
     min_training_days: int = Field(ge=1)
+    min_training_share: float = Field(ge=0.0, lt=1.0)
     n_folds: int = Field(ge=1, le=100)
     final_days: int = Field(ge=1)
     embargo_hours: int = Field(ge=0)

@@ -303,6 +303,7 @@ def _splitter(training: TrainingParameters) -> WalkForward:
         n_folds=min(training.n_folds, DRY_RUN_FOLDS) if training.dry_run else training.n_folds,
         training_days=training.training_days,
         min_training_days=training.min_training_days,
+        min_training_share=training.min_training_share,
         embargo_hours=training.embargo_hours,
         final_days=training.final_days,
     )

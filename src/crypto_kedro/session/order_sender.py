@@ -1,16 +1,12 @@
-"""Carries decisions to the exchange: sends what is missing, cancels what is left over, never leaves a stop away."""
-
-from collections.abc import Sequence
+"""Carries the steps between account and wish to the matching engine of a backtest."""
 
 from crypto_kedro.exchange.matching import MatchingEngine
-from crypto_kedro.session.records import Purpose, RefusedRequest, Sending
+from crypto_kedro.session.reconcile import TRIGGER_MET, Step, entering, leaving, left_over, protecting
+from crypto_kedro.session.records import RefusedRequest, Sending
 from crypto_kedro.trading.account import AccountState, MarginState, Position
-from crypto_kedro.trading.decision import Reason, Target
-from crypto_kedro.trading.orders import Order, OrderRequest, OrderType, Refusal, RefusalCode
+from crypto_kedro.trading.decision import Target
+from crypto_kedro.trading.orders import OrderRequest, OrderType, Refusal, RefusalCode
 from crypto_kedro.trading.protection import Protection
-
-TRIGGER_MET = "trigger_met"
-"""Reason of a market order sent because the trigger order in its place would have fired at once."""
 
 
 class OrderSender:
@@ -53,9 +49,7 @@ class OrderSender:
 
     def enter(self, target: Target) -> None:
         """Send the market order that opens a position."""
-        side = target.side
-        request = OrderRequest(side=side.opening_side, type=OrderType.MARKET, amount=target.amount, position_side=side)
-        self._send(request, Purpose.ENTRY, Reason.SIGNAL)
+        self._carry_out(entering(target))
 
     def leave(self, account: AccountState, position: Position, reason: str) -> None:
         """Send the market order that closes a position, unless one is under way; what holds its amount goes first.
@@ -63,28 +57,16 @@ class OrderSender:
         While the cancel of what holds the amount is under way the exit waits; `protect` sends it once the amount is
         free.
         """
-        side = position.side
-        closing = [order for order in account.open_orders if order.request.closes]
-        if any(order.request.type is OrderType.MARKET and order.request.position_side is side for order in closing):
-            return
-        holding = [order for order in closing if order.request.type is OrderType.LIMIT]
-        for order in holding:
-            self._cancel(order)
-        if holding and self._latency_ms:
-            self._exit_waits = reason
-            return
-        self._exit_waits = None
-        request = OrderRequest(
-            side=side.closing_side, type=OrderType.MARKET, amount=position.amount, position_side=side
-        )
-        self._send(request, Purpose.EXIT, reason)
+        for step in leaving(account.open_orders, position.side, position.amount, reason):
+            self._exit_waits = None
+            self._carry_out(step)
 
     def drop_closing_orders(self, account: AccountState) -> None:
         """Cancel the orders that a closed position left behind."""
         self._exit_waits = None
-        for order in account.open_orders:
-            if order.request.closes:
-                self._cancel(order)
+        if account.open_orders:
+            for step in left_over(account.open_orders):
+                self._carry_out(step)
 
     def protect(self, account: AccountState, position: Position, protection: Protection, reason: str) -> bool | None:
         """Let stop and target rest at the exchange; while an exit is under way or waits only the stop.
@@ -97,18 +79,23 @@ class OrderSender:
         before = len(self.sendings)
         side = position.side
         orders = [order for order in account.open_orders if order.request.position_side is side]
-        stop = OrderRequest(
-            side=side.closing_side, type=OrderType.STOP_LOSS, trigger_price=protection.stop, position_side=side
+        steps = protecting(
+            orders,
+            side,
+            position.amount,
+            protection,
+            reason,
+            limit_target=self._limit_target,
+            leaves=self._exit_waits is not None,
+            under_way=self._cancelling,
         )
-        met = self._replace(orders, stop, Purpose.STOP, reason)
+        for step in steps:
+            refusal = self._carry_out(step)
+            if refusal is not None and refusal.code is RefusalCode.TRIGGER_WOULD_FIRE:
+                self.leave(account, position, self._exit_waits or TRIGGER_MET)
+                return None
         if self._exit_waits is not None:
             self.leave(account, position, self._exit_waits)
-            return None
-        leaving = any(order.request.type is OrderType.MARKET for order in orders)
-        if not met and not leaving and protection.take_profit is not None:
-            met = self._replace(orders, self._target(position, protection), Purpose.TARGET, reason)
-        if met:
-            self.leave(account, position, TRIGGER_MET)
             return None
         both_rest = not account.open_orders and not self._latency_ms and len(self.sendings) == before + 2
         return True if both_rest and self._is_healthy(account) else None
@@ -140,53 +127,26 @@ class OrderSender:
         has_both = account.long.amount.lots and account.short.amount.lots
         return account.margin.state is MarginState.NORMAL and not has_both
 
-    def _target(self, position: Position, protection: Protection) -> OrderRequest:
-        side = position.side
-        if self._limit_target:
-            return OrderRequest(
-                side=side.closing_side,
-                type=OrderType.LIMIT,
-                amount=position.amount,
-                price=protection.take_profit,
-                position_side=side,
-            )
-        return OrderRequest(
-            side=side.closing_side,
-            type=OrderType.TAKE_PROFIT,
-            trigger_price=protection.take_profit,
-            position_side=side,
-        )
+    def _carry_out(self, step: Step) -> Refusal | None:
+        """Do one step; return why its order was refused."""
+        request = step.request
+        for order_id in step.first:
+            self._cancel(order_id)
+        if request is not None:
+            if step.first and self._latency_ms:
+                self._exit_waits = step.reason
+                return None
+            refusal = self._send(request, step)
+            if refusal is not None:
+                return refusal
+        for order_id in step.then:
+            self._cancel(order_id)
+        return None
 
-    def _replace(self, orders: Sequence[Order], wanted: OrderRequest, purpose: Purpose, reason: str) -> bool:
-        """Let the wanted order be the only one of its kind; return whether its trigger is already met.
-
-        The new order is sent before the old one is cancelled, so that the position is protected throughout.
-        """
-        others = []
-        found = False
-        for order in orders:
-            request = order.request
-            if request.type is not wanted.type or not request.closes:
-                continue
-            if order.order_id in self._cancelling:
-                if request.type is OrderType.LIMIT:
-                    # It holds the amount until its cancel arrives, which is when the next visit comes.
-                    return False
-                continue
-            if request.trigger_price == wanted.trigger_price and request.price == wanted.price:
-                found = True
-            else:
-                others.append(order)
-        refusal = None if found else self._send(wanted, purpose, reason)
-        if refusal is None:
-            for order in others:
-                self._cancel(order)
-        return refusal is not None and refusal.code is RefusalCode.TRIGGER_WOULD_FIRE
-
-    def _send(self, request: OrderRequest, purpose: Purpose, reason: str) -> Refusal | None:
+    def _send(self, request: OrderRequest, step: Step) -> Refusal | None:
         now_ms = self._engine.now_ms
         answer = self._engine.place(request)
-        sending = Sending(purpose, str(reason), now_ms)
+        sending = Sending(step.purpose, str(step.reason), now_ms)
         if isinstance(answer, Refusal):
             self.refused.append(RefusedRequest(sending, answer))
             return answer
@@ -194,8 +154,8 @@ class OrderSender:
         self._arrives_at_ms = now_ms + self._latency_ms
         return None
 
-    def _cancel(self, order: Order) -> None:
-        if order.order_id not in self._cancelling:
-            self._cancelling.add(order.order_id)
-            self._engine.cancel(order.order_id)
+    def _cancel(self, order_id: int) -> None:
+        if order_id not in self._cancelling:
+            self._cancelling.add(order_id)
+            self._engine.cancel(order_id)
             self._arrives_at_ms = self._engine.now_ms + self._latency_ms

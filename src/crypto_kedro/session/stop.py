@@ -1,0 +1,196 @@
+"""The kill switch that needs neither network nor a running trader: a file that halts trading while it is there."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.session.folder import SessionFolder
+from crypto_kedro.session.journal import HaltInForce, Journal, JournalError
+from crypto_kedro.session.journal.halt import halt_trading, resume_trading
+
+_FLATTEN = "flatten"
+
+
+class StopError(CryptoKedroError):
+    """Trading can be neither halted nor resumed as asked."""
+
+
+class StopOrder(Struct, frozen=True):
+    """A human's word that nothing more may be opened.
+
+    Args:
+        by: who says so.
+        reason: why.
+        flatten: whether what is open is to be closed as well.
+    """
+
+    by: str
+    reason: str
+    flatten: bool = False
+
+
+class StopFlag:
+    """A file whose presence halts trading.
+
+    Whatever stands in it, it halts: a file made with ``touch`` as well as one that cannot be read. The one word
+    ``flatten`` in it also closes what is open.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def put_up(self, order: StopOrder) -> None:
+        """Halt trading; an order that flattens is not weakened by a later one that does not.
+
+        Raises:
+            StopError: the file cannot be written.
+        """
+        before = self.standing()
+        if before is not None and before.flatten:
+            order = msgspec.structs.replace(order, flatten=True)
+        unfinished = self._path.with_name(f"{self._path.name}.new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.write_bytes(msgspec.json.encode(order))
+            unfinished.replace(self._path)
+        except OSError as error:
+            raise StopError(
+                f"{self._path}: cannot be written ({error.strerror}); make it by hand, or end the trader's process: "
+                "what is open keeps its stop at the exchange"
+            ) from error
+
+    def take_down(self) -> bool:
+        """Remove the file; return whether there was one.
+
+        Raises:
+            StopError: it cannot be removed.
+        """
+        try:
+            self._path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StopError(f"{self._path}: cannot be removed ({error.strerror}); remove it by hand") from error
+        return True
+
+    def standing(self) -> StopOrder | None:
+        """Return what the file orders, None when there is none; a file that cannot be read orders a halt."""
+        try:
+            content = self._path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            return StopOrder(self._path.name, f"the flag cannot be read ({error.strerror})")
+        try:
+            return msgspec.json.decode(content, type=StopOrder)
+        except msgspec.DecodeError:
+            flatten = content.strip().lower() == _FLATTEN.encode()
+            return StopOrder(self._path.name, "the flag was put there by hand", flatten)
+
+    async def wait(
+        self, *, poll_s: float = 0.5, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> StopOrder:
+        """Wait until it stands and return what it orders."""
+        while (order := self.standing()) is None:
+            await sleep(poll_s)
+        return order
+
+
+def halt_in_force(flag: StopFlag, journal: Journal, now_ms: int) -> HaltInForce | None:
+    """Return why nothing may be opened, None when trading is allowed; what the flag orders is first written down.
+
+    Args:
+        flag: of the journal's environment.
+        journal: of the account; a halt in it lasts until it is resumed, with or without the flag.
+        now_ms: Unix milliseconds UTC.
+
+    Raises:
+        JournalError: the journal cannot be written or read; nothing may be opened then either.
+    """
+    order, halt = flag.standing(), journal.halt()
+    if order is None or (halt is not None and (halt.flatten or not order.flatten)):
+        return halt
+    by, reason = order.by.strip() or "unnamed", order.reason.strip() or "none given"
+    halt_trading(journal, now_ms, by=by, reason=reason, flatten=order.flatten)
+    return journal.halt()
+
+
+def stop_session(folder: SessionFolder, order: StopOrder, now_ms: int) -> tuple[CryptoKedroError, ...]:
+    """Halt an environment's trading from outside, whether or not a trader runs there.
+
+    Flag and journal each halt by themselves, so one that cannot be written does no harm.
+
+    Args:
+        folder: of the environment.
+        order: who halts, why and how.
+        now_ms: Unix milliseconds UTC.
+
+    Returns:
+        What went wrong although trading is halted.
+
+    Raises:
+        StopError: neither could be written; trading is not halted.
+    """
+    troubles: list[CryptoKedroError] = []
+    try:
+        StopFlag(folder.stop_flag).put_up(order)
+    except StopError as error:
+        troubles.append(error)
+    if folder.journal.exists():
+        try:
+            with Journal.open(folder.journal) as journal:
+                halt_trading(journal, now_ms, by=order.by, reason=order.reason, flatten=order.flatten)
+        except JournalError as error:
+            troubles.append(error)
+    elif troubles:
+        raise troubles[0]
+    if len(troubles) == 2:
+        raise troubles[0]
+    return tuple(troubles)
+
+
+def resume_session(folder: SessionFolder, by: str, reason: str, now_ms: int) -> None:
+    """Allow an environment's trading again, whoever halted it.
+
+    Args:
+        folder: of the environment.
+        by: who resumes.
+        reason: why.
+        now_ms: Unix milliseconds UTC.
+
+    Raises:
+        StopError: nothing is halted, or the flag cannot be removed.
+        JournalError: the journal cannot be written; what is halted in it stays halted.
+    """
+    # Taken down first: a trader that sees the flag after the journal was cleared would halt anew.
+    was_up = StopFlag(folder.stop_flag).take_down()
+    if folder.journal.exists():
+        with Journal.open(folder.journal) as journal:
+            if journal.halt() is not None:
+                resume_trading(journal, now_ms, by=by, reason=reason)
+                return
+    if not was_up:
+        raise StopError(f"{folder.environment}: trading is not halted; there is nothing to resume")
+
+
+def standing_halt(folder: SessionFolder) -> StopOrder | None:
+    """Return who halted an environment's trading and why, as flag and journal say; None when it is allowed.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    order = StopFlag(folder.stop_flag).standing()
+    if not folder.journal.exists():
+        return order
+    with Journal.open(folder.journal, read_only=True) as journal:
+        halt = journal.halt()
+    if halt is None or (order is not None and order.flatten and not halt.flatten):
+        return order
+    return StopOrder(halt.by, halt.reason, halt.flatten)

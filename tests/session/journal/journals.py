@@ -155,13 +155,3 @@ def fill(trade_id: int, at_ms: int, side: Side, net: str = "0", order_id: int = 
 def round_trip(first_id: int, at_ms: int, net: str) -> tuple[Fill, Fill]:
     """Return the fills of a long trade that lasts a minute."""
     return fill(first_id, at_ms, Side.BUY), fill(first_id + 1, at_ms + MINUTE_MS, Side.SELL, net)
-
-
-def of_environment(environment: str) -> SessionStarted:
-    """Return the start of a session in an environment."""
-    return structs.replace(STARTED, environment=environment)
-
-
-def without(link: str) -> Lineage:
-    """Return the lineage with one link left blank."""
-    return structs.replace(LINEAGE, **{link: ""})

@@ -137,7 +137,7 @@ def test_given_rows_one_by_one_when_predicted_then_each_gets_what_it_gets_in_a_b
     bundle = load_bundle(bundle_path)
     features = np.random.default_rng(3).standard_normal((50, 12))
     alone = np.vstack([bundle.predict_proba(row[np.newaxis]) for row in features])
-    np.testing.assert_allclose(alone, bundle.predict_proba(features), rtol=1e-12)
+    np.testing.assert_array_equal(alone, bundle.predict_proba(features))
 
 
 def test_given_a_fresh_process_when_a_bundle_predicts_then_no_training_library_and_no_pandas_is_loaded(

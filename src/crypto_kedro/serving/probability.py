@@ -33,8 +33,13 @@ class Calibration:
         return np.log(np.maximum(probabilities, self.floor))
 
     def apply(self, probabilities: FloatArray) -> FloatArray:
-        """Return calibrated probabilities, shape (n, 3), for raw ones of the same shape; rows sum to 1."""
-        scores = self.logarithms(probabilities) @ self.coefficients.T + self.intercept
+        """Return calibrated probabilities, shape (n, 3), for raw ones of the same shape; rows sum to 1.
+
+        A row has the same bits alone and among others, which a matrix product does not promise.
+        """
+        logarithms = self.logarithms(probabilities)
+        scores = sum(logarithms[:, [name]] * self.coefficients[:, name] for name in range(len(CLASS_NAMES)))
+        scores = scores + self.intercept
         odds = np.exp(scores - scores.max(axis=1, keepdims=True))
         calibrated: FloatArray = odds / odds.sum(axis=1, keepdims=True)
         return calibrated

@@ -15,6 +15,7 @@ from crypto_kedro.accounting.cost_basis import Holding, Method
 from crypto_kedro.accounting.elsewhere import read_coin_trades, satoshi_of
 from crypto_kedro.accounting.trades import AccountingError
 from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.trading.money import Jpy
 from crypto_kedro.trading.orders import Fill
 
@@ -76,7 +77,8 @@ async def bitbank_history(
 
 
 @click.command(name="accounts")
-@click.option("--journal", type=click.Path(dir_okay=False, path_type=Path), help="Journal of the sessions.")
+@click.option("--env", "-e", default=None, help="Environment whose journal to read; with --bitbank, whose API key.")
+@click.option("--journal", type=click.Path(dir_okay=False, path_type=Path), help="Another journal.")
 @click.option("--session", "session_id", help="Only this session of the journal.")
 @click.option("--bitbank", is_flag=True, help="Ask bitbank itself, with the API key; orders are not touched.")
 @click.option("--year", type=click.IntRange(2009, 9999), help="Only this calendar year in Japan; default: all.")
@@ -87,10 +89,10 @@ async def bitbank_history(
 @click.option("--elsewhere", type=click.Path(dir_okay=False, path_type=Path), help="CSV of BTC traded elsewhere.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="data/08_reporting/accounts",
               show_default=True, help="Folder to write to.")  # fmt: skip
-@click.option("--env", "-e", default=None, help="Configuration environment whose credentials --bitbank uses.")
 @click.pass_context
 def accounts(
     context: click.Context,
+    env: str | None,
     journal: Path | None,
     session_id: str | None,
     bitbank: bool,
@@ -101,24 +103,27 @@ def accounts(
     opening_cost: str,
     elsewhere: Path | None,
     out: Path,
-    env: str | None,
 ) -> None:
     """Write the books: fills, days, months, and the yearly table of a Japanese tax return, as CSV.
 
     Examples:
-      kedro accounts --journal data/session/paper/journal.db
+      kedro accounts --env live
 
       kedro accounts --bitbank --year 2026 --method total-average
 
     """
-    if (journal is not None) == bitbank:
-        raise click.UsageError("accounts: give either --journal PATH or --bitbank")
+    if journal is not None and bitbank:
+        raise click.UsageError("accounts: give --journal or --bitbank, not both")
     try:
-        if journal is not None:
-            history = journal_history(journal, session_id)
-        else:
+        if bitbank:
             since_ms = _since_ms(since, year)
             history = _ask_bitbank(context.obj.project_path, env, since_ms)
+        elif journal is not None:
+            history = journal_history(journal, session_id)
+        elif env is not None:
+            history = journal_history(SessionFolder.of(context.obj.project_path, env).journal, session_id)
+        else:
+            raise click.UsageError("accounts: give --env (paper or live), --journal PATH or --bitbank")
         books = make_books(
             history.fills,
             tuple(Method) if method is None else (Method(method),),

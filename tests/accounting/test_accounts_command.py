@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from written_fills import BUY, CLOSE_LONG, OPEN_LONG, ROUND_TRIPS, SELL, fill
 
 from crypto_kedro.accounts import accounts
+from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import Journal, Writer
 from crypto_kedro.session.journal.records import FillSeen, Lineage, SessionStarted
 from crypto_kedro.trading.money import Jpy
@@ -57,6 +58,18 @@ def test_given_a_paper_journal_when_accounted_then_it_is_said_to_be_practice(tmp
     assert told.output.startswith("PAPER money: these books are practice, not for a tax return.\n")
 
 
+def test_given_an_environment_when_accounted_then_the_journal_of_its_sessions_is_read(tmp_path: Path) -> None:
+    folder = SessionFolder.of(tmp_path, "paper")
+    folder.root.mkdir(parents=True)
+    journal_of(folder.journal, ROUND_TRIPS, "paper")
+    project = SimpleNamespace(project_path=tmp_path)
+
+    told = CliRunner().invoke(accounts, ["--env", "paper", "--out", str(tmp_path / "books")], obj=project)
+
+    assert told.exit_code == 0, told.output
+    assert "income -4,085 JPY" in told.output
+
+
 def test_given_one_session_of_two_when_accounted_then_the_other_is_left_out(tmp_path: Path) -> None:
     journal = journal_of(tmp_path / "journal.db", ROUND_TRIPS[:2])
     journal_of(journal, ROUND_TRIPS[2:], session="s-2")
@@ -101,8 +114,8 @@ def test_given_a_history_that_begins_with_a_position_then_an_earlier_one_is_aske
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "give either --journal PATH or --bitbank"),
-        (("--journal", "nowhere.db", "--bitbank"), "give either --journal PATH or --bitbank"),
+        ((), "give --env (paper or live), --journal PATH or --bitbank"),
+        (("--journal", "nowhere.db", "--bitbank"), "not both"),
         (("--journal", "nowhere.db"), "no such file"),
         (("--bitbank",), "--bitbank needs --year or --since"),
     ],

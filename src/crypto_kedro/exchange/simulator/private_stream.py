@@ -165,7 +165,10 @@ class PrivateStream:
 
     def _order_json(self, event: OrderChanged) -> Json:
         order = event.order
-        filled_ms = self._exchange.now_ms if order.executed_amount else None
+        filled_ms = None
+        if order.executed_amount:
+            fills = reversed(self._exchange.fills)
+            filled_ms = next(fill.executed_at_ms for fill in fills if fill.order_id == order.order_id)
         shown = {"executed_at": filled_ms, "canceled_at": order.canceled_at_ms}
         return order_json(order) | shown | {"is_just_triggered": event.is_just_triggered}
 

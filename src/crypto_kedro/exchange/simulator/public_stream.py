@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from crypto_kedro.exchange.simulator.events import BookChanged, BreakerChanged, Event, TradePrinted
 from crypto_kedro.exchange.simulator.faults import Delivery, Faults
+from crypto_kedro.exchange.simulator.older_engine_io import OlderEngineIo
 from crypto_kedro.exchange.simulator.order_book import BookSnapshot, Level
 from crypto_kedro.exchange.simulator.rendering import (
     Json,
@@ -30,6 +31,7 @@ TICKER, TRANSACTIONS, BREAKER = f"ticker_{PAIR}", f"transactions_{PAIR}", f"circ
 DIFFERENCE, WHOLE = f"depth_diff_{PAIR}", f"depth_whole_{PAIR}"
 ROOMS = frozenset({TICKER, TRANSACTIONS, BREAKER, DIFFERENCE, WHOLE})
 
+_NAMESPACE = "/"
 _PING_SECONDS, _PONG_SECONDS = 25, 60
 _PACE_SECONDS = 0.05
 _DIFFERENCES_BETWEEN_WHOLES = 10
@@ -61,7 +63,7 @@ class PublicStream:
         self._server.on("connect", self._welcome)
         self._server.on("join-room", self._join)
         self._server.on("leave-room", self._leave)
-        self.application: ASGIApp = socketio.ASGIApp(self._server)
+        self.application: ASGIApp = OlderEngineIo(socketio.ASGIApp(self._server))
         self._unsubscribe: Callable[[], None] | None = None
         self._news = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -88,12 +90,15 @@ class PublicStream:
     async def _join(self, sid: str, room: object = None, *_: Any) -> None:
         if not isinstance(room, str) or room not in ROOMS:
             return
-        # Differences lead from what was told last: whoever is in their room first misses none after a whole book.
-        await self._server.enter_room(sid, room)
-        await self._tell()
-        state = self._state_of(room)
-        if state is not None:
-            await self._pass_on(room, state, to=sid)
+        async with self._turn:
+            # Differences lead from what was told last, so this has to be what the newcomer starts from.
+            await self._tell()
+            if not self._server.manager.is_connected(sid, _NAMESPACE):
+                return
+            await self._server.enter_room(sid, room)
+            state = self._state_of(room)
+            if state is not None:
+                await self._pass_on(room, state, to=sid)
 
     async def _leave(self, sid: str, room: object = None, *_: Any) -> None:
         if isinstance(room, str) and room in ROOMS:
@@ -119,13 +124,13 @@ class PublicStream:
         while True:
             await self._news.wait()
             self._news.clear()
-            await self._tell()
+            async with self._turn:
+                await self._tell()
             await asyncio.sleep(_PACE_SECONDS)
 
     async def _tell(self) -> None:
-        async with self._turn:
-            for room, message in self._take_news():
-                await self._pass_on(room, message, to=room)
+        for room, message in self._take_news():
+            await self._pass_on(room, message, to=room)
 
     def _take_news(self) -> list[tuple[str, Json]]:
         """Return what has not been told yet, each message with its room."""

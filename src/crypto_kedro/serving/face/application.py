@@ -1,0 +1,143 @@
+"""The face as an ASGI application over one trader."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.serving.face.access import AccessError, require_bearer, require_reader
+from crypto_kedro.serving.face.headers import PrivateHeaders
+from crypto_kedro.serving.face.metrics import CONTENT_TYPE, metrics_text
+from crypto_kedro.serving.face.pages import page_routes
+from crypto_kedro.serving.face.readiness import checks
+from crypto_kedro.serving.face.rendering import plain, status_json
+from crypto_kedro.serving.face.settings import FaceSettings
+from crypto_kedro.session.status import WatchedTrader
+
+BY = "HTTP face"
+_SMALLEST_TO_COMPRESS = 1_000
+_LONGEST_REASON = 300
+_log = logging.getLogger(__name__)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class StopOrder(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /stop``: why, and whether the position is closed too."""
+
+    reason: str
+    flatten: bool = False
+
+
+class JsonAnswer(Response):
+    """A JSON body that nobody may keep."""
+
+    media_type = "application/json; charset=utf-8"
+
+    def __init__(self, content: Any, status_code: int = 200) -> None:
+        super().__init__(msgspec.json.encode(content), status_code, {"cache-control": "no-store"})
+
+
+def build_face(trader: WatchedTrader, settings: FaceSettings) -> Starlette:
+    """Build the application; it is to be served on the trader's own event loop."""
+    face = _Face(trader, settings)
+    middleware = [Middleware(PrivateHeaders), Middleware(GZipMiddleware, minimum_size=_SMALLEST_TO_COMPRESS)]
+    if settings.on_loopback:
+        # A page from elsewhere could otherwise read the account under a name of its own that leads to this machine.
+        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]))
+    return Starlette(
+        routes=[
+            Route("/health", face.health, methods=["GET"]),
+            Route("/ready", face.ready, methods=["GET"]),
+            Route("/metrics", face.metrics, methods=["GET"]),
+            Route("/status", face.status, methods=["GET"]),
+            Route("/tick", face.tick, methods=["POST"]),
+            Route("/stop", face.stop, methods=["POST"]),
+            *page_routes(),
+        ],
+        middleware=middleware,
+        exception_handlers={
+            HTTPException: _unknown,
+            AccessError: _forbidden,
+            CryptoKedroError: _failed,
+            Exception: _broken,
+        },
+    )
+
+
+class _Face:
+    """The endpoints; every one but ``/health`` and ``/ready`` asks who calls."""
+
+    def __init__(self, trader: WatchedTrader, settings: FaceSettings) -> None:
+        self._trader = trader
+        self._settings = settings
+
+    async def health(self, _: Request) -> Response:
+        return JsonAnswer({"alive": True})
+
+    async def ready(self, _: Request) -> Response:
+        asked = checks(self._trader.status(), self._settings)
+        ready = all(asked.values())
+        return JsonAnswer({"ready": ready, "checks": asked}, 200 if ready else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        require_reader(request, self._settings)
+        text = metrics_text(self._trader.status(), self._settings)
+        return Response(text, headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+
+    async def status(self, request: Request) -> Response:
+        require_reader(request, self._settings)
+        may_act = self._settings.token is not None
+        return JsonAnswer(status_json(self._trader.status(), self._settings) | {"takes_orders": may_act})
+
+    async def tick(self, request: Request) -> Response:
+        require_bearer(request, self._settings)
+        report: Mapping[str, Any] = await self._trader.tick()
+        return JsonAnswer(plain(report))
+
+    async def stop(self, request: Request) -> Response:
+        require_bearer(request, self._settings)
+        try:
+            order = msgspec.json.decode(await request.body(), type=StopOrder)
+        except msgspec.MsgspecError as error:
+            return _refusal(f'stop: {error}; send {{"reason": "why", "flatten": false}}', 400)
+        reason = order.reason.strip()
+        if not 0 < len(reason) <= _LONGEST_REASON:
+            return _refusal(f"stop: say why, in 1 to {_LONGEST_REASON} characters", 400)
+        await self._trader.stop(by=BY, reason=reason, flatten=order.flatten)
+        return JsonAnswer({"halted": plain(self._trader.status().halted)})
+
+
+def _refusal(sentence: str, status: int) -> JsonAnswer:
+    return JsonAnswer({"error": sentence}, status)
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _refusal(f"{request.method} {request.url.path}: {error.detail}", error.status_code)
+
+
+async def _forbidden(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AccessError)
+    return _refusal(str(error), error.status)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    _log.error("%s %s: %s", request.method, request.url.path, error)
+    return _refusal(str(error), 503)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _refusal("the trader met an error of its own; its log has it", 500)

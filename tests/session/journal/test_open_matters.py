@@ -198,6 +198,7 @@ def test_given_a_fill_dated_before_the_start_by_a_slower_clock_when_folded_then_
 ) -> None:
     early = fill(1, NOON_MS - 800, Side.BUY)
     with begun(path) as journal:
+        assert journal.ledger() == TradeLedger.start(NOON_MS, CAPITAL)
         journal.append(FIRST, NOON_MS, FillSeen(early))
         assert journal.ledger() == TradeLedger.replay(NOON_MS - 800, CAPITAL, (early,))
 
@@ -210,7 +211,7 @@ def test_given_money_before_any_session_when_written_then_it_is_refused(path: Pa
 @st.composite
 def histories(draw: st.DrawFn) -> list[Record]:
     """Return records of some trades and equity points oldest first, several of them at one moment."""
-    at_ms, trade_id, records = NOON_MS, 0, []
+    at_ms, trade_id, records = NOON_MS + draw(st.sampled_from((-MINUTE_MS, -1, 0, 1))), 0, []
     for _ in range(draw(st.integers(1, 12))):
         at_ms += draw(st.sampled_from((0, 0, 1, MINUTE_MS)))
         if draw(st.booleans()):

@@ -66,7 +66,7 @@ class AccountHistory:
             return None
         new = sorted(self._new)
         ledger = self._ledger
-        if ledger is not None and self._last is not None and new and new[0][0] <= self._last:
+        if ledger is not None and new and new[0][0] <= (self._last or _start_of(ledger)):
             new, ledger = sorted(map(_event, everything())), None
         if ledger is None:
             # The exchange's clock may be behind the one that dated the start.
@@ -78,6 +78,11 @@ class AccountHistory:
         self._last = new[-1][0] if new else self._last
         self._new = []
         return ledger
+
+
+def _start_of(ledger: TradeLedger) -> Moment:
+    """Return the place before every event that happened since a ledger began."""
+    return ledger.started_at_ms, False, -1, -1
 
 
 def _event(entry: Entry[Record]) -> tuple[Moment, LedgerEvent]:

@@ -169,7 +169,7 @@ class Journal:
         It begins with the capital of the first session. None before that.
 
         Raises:
-            JournalError: the fills do not add up.
+            LedgerError: the fills do not add up.
         """
         return self._up_to_date().ledger(lambda: self.entries(*HISTORY))
 

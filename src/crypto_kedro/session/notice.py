@@ -205,6 +205,13 @@ class DayClosed(News, frozen=True):
     curve: tuple[tuple[int, float], ...]
 
 
+class Greeting(News, frozen=True):
+    """A human tries a channel, which is told of nothing below ``least``."""
+
+    code: ClassVar[str] = "greeting"
+    least: Severity
+
+
 class Notice(Struct, frozen=True):
     """News with its moment and its place.
 

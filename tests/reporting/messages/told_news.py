@@ -6,6 +6,7 @@ from random import Random
 from crypto_kedro.reporting.messages.courier import Timing
 from crypto_kedro.session.notice import (
     DayClosed,
+    Greeting,
     IncidentOver,
     IncidentSeen,
     LeaseLost,
@@ -57,6 +58,7 @@ ALL_NEWS: tuple[News, ...] = (
     IncidentSeen(Severity.WARNING, "stale_data", "the last bar is 300 s old"),
     IncidentOver("stale_data"),
     DAY,
+    Greeting(Severity.WARNING),
 )
 
 

@@ -4,7 +4,6 @@ A message whose answer is lost is sent again: it may arrive twice, but it is not
 """
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -14,10 +13,11 @@ from typing import Any
 
 import aiohttp
 
-from crypto_kedro.reporting.messages.answers import Answer, Delivered, Gone, Later, Refused, judge
+from crypto_kedro.reporting.messages.answers import Delivered, Gone, Later, Refused
 from crypto_kedro.reporting.messages.body import Body, body_of
 from crypto_kedro.reporting.messages.outbox import Batch, Outbox
-from crypto_kedro.reporting.messages.settings import Channel, ChannelKind, DeliverySettings
+from crypto_kedro.reporting.messages.sending import send
+from crypto_kedro.reporting.messages.settings import Channel, DeliverySettings
 from crypto_kedro.session.notice import IncidentSeen, Notice, Severity
 
 _log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Courier:
         failures = 0
         while True:
             await self._sleep(self._free_at_s - self._timing.now_s())
-            match await self._send(body):
+            match await send(self._http, self._channel, body, self._settings.timeout_s):
                 case Delivered(pause_s):
                     self._rest(pause_s)
                     return None
@@ -155,21 +155,6 @@ class Courier:
         jitter_s = self._timing.chance.uniform(0.0, longest_s)
         return jitter_s if wish_s is None else wish_s + min(jitter_s, self._settings.first_pause_s)
 
-    async def _send(self, body: Body) -> Answer:
-        # The address is a secret, so no error that might show it is passed on.
-        try:
-            async with self._http.post(
-                self._channel.address.url,
-                params={"wait": "true"} if self._channel.kind is ChannelKind.DISCORD else None,
-                data=_form(body) if body.files else None,
-                json=None if body.files else body.payload,
-                timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
-                allow_redirects=False,
-            ) as response:
-                return judge(response.status, response.headers, await response.text(errors="replace"))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return Later(type(error).__name__)
-
     def _report(self, batch: Batch, reason: str) -> None:
         name, count = self._channel.name, len(batch.tellings)
         if self._gone:
@@ -186,11 +171,3 @@ class Courier:
         _log.error("%s", incident.text)
         # Called by the loop, which logs what the callback raises, so that it cannot end the delivery.
         asyncio.get_running_loop().call_soon(self._on_failure, incident)
-
-
-def _form(body: Body) -> aiohttp.FormData:
-    form = aiohttp.FormData()
-    form.add_field("payload_json", json.dumps(body.payload), content_type="application/json")
-    for number, (name, picture) in enumerate(body.files):
-        form.add_field(f"files[{number}]", picture, filename=name, content_type="image/png")
-    return form

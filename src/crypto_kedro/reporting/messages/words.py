@@ -56,6 +56,7 @@ _ENGLISH = {
         "Equity {equity}, deepest fall {drawdown}\nOpened {opened}, won {won}, lost {lost}\n"
         "Fees {fees}, interest {interest}, incidents {incidents}\n{funnel}",
     ),
+    "greeting": ("Test message", "This channel is told of what is {least} and above"),
 }
 _JAPANESE = {
     "session_began": ("取引を開始", "モデル {model}、ステージ {stage}、純資産 {equity}\nセッション {session_id}"),
@@ -73,6 +74,7 @@ _JAPANESE = {
         "純資産 {equity}、最大下落率 {drawdown}\n新規 {opened}、勝ち {won}、負け {lost}\n"
         "手数料 {fees}、金利 {interest}、障害 {incidents}\n{funnel}",
     ),
+    "greeting": ("テスト通知", "このチャンネルには {least} 以上の通知が届きます"),
 }
 _NEWS = {Language.ENGLISH: _ENGLISH, Language.JAPANESE: _JAPANESE}
 _SIDES = {

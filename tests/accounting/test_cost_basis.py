@@ -8,7 +8,7 @@ Total average: 9,003,000 / 2.5 = 3,601,200 a BTC, times 1.5 = 5,401,800.
 """
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from written_fills import at, bought, sold
 
@@ -120,6 +120,7 @@ def histories(draw: st.DrawFn) -> tuple[CoinTrade, ...]:
     return tuple(trades)
 
 
+@settings(max_examples=100, deadline=None)
 @given(histories(), st.sampled_from(Method))
 def test_given_all_coins_sold_in_the_end_then_every_method_adds_up_to_the_money_that_moved(
     trades: tuple[CoinTrade, ...], method: Method

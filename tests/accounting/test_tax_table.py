@@ -1,7 +1,7 @@
 """Specifies the yearly table in whole yen, against years reckoned by hand."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from written_fills import BUY, CLOSE_LONG, LONG, ROUND_TRIPS, SELL, bought, fill, sold
 
@@ -94,6 +94,7 @@ def test_given_a_position_closed_in_the_new_year_then_all_its_costs_fall_into_th
     assert (new.closings, new.income) == (1, Jpy.of(639))
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**16), st.booleans()), max_size=12))
 def test_given_any_year_then_the_yen_add_up_and_stay_within_yen_of_the_exact_income(
     trades: list[tuple[int, int, bool]],

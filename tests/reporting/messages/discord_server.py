@@ -11,7 +11,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.test_utils import TestServer
 
 WEBHOOK, TOKEN = "1122334455", "s3cret-token"
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Specifies gathering, counting and dropping of news that waits."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from told_news import AT_MS, CLOSED, HALTED, OPENED, incident, notice
 
@@ -125,6 +125,7 @@ EVENT = st.tuples(
 )
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.lists(EVENT, max_size=60))
 def test_every_notice_is_told_counted_or_reported_lost(events: list[tuple[object, float, str]]) -> None:
     outbox, now_s, accounted = Outbox(SETTINGS), 0.0, 0

@@ -2,7 +2,7 @@
 
 import pytest
 from discord_server import discord_faults
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from told_news import ALL_NEWS, AT_MS, CLOSED, DAY, HALTED, LONG, OPENED, SHORT, incident, notice
 
@@ -87,6 +87,7 @@ ANY_NEWS = st.one_of(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ANY_NEWS, min_size=1, max_size=10), st.integers(0, 10**6), st.sampled_from(Language))
 def test_whatever_is_told_discord_takes_it(news: list[News], lost: int, language: Language) -> None:
     channel = Channel(kind=ChannelKind.DISCORD, address=ADDRESS, language=language, mention="12345678901234567890")

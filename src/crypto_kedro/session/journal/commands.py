@@ -12,6 +12,7 @@ from crypto_kedro.errors import ConfigurationError, CryptoKedroError
 from crypto_kedro.session.folder import SessionFolder
 
 if TYPE_CHECKING:
+    from crypto_kedro.session.journal.lineage import OrderLineage
     from crypto_kedro.session.journal.replay import SessionReplay
 
 _SHOWN = 10
@@ -61,14 +62,17 @@ def replay(metadata: ProjectMetadata, session_id: str | None, env: str | None, f
 @click.command()
 @click.option("--order", "order_id", required=True, type=int, metavar="ID", help="The exchange's number of the order.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, on the last line of the output.")
+@click.option("--registry", is_flag=True, help="Also hold what the journal says against MLflow's registry.")
 @_of_a_journal
 @click.pass_obj
-def lineage(metadata: ProjectMetadata, order_id: int, as_json: bool, env: str | None, file: Path | None) -> None:
+def lineage(
+    metadata: ProjectMetadata, order_id: int, as_json: bool, registry: bool, env: str | None, file: Path | None
+) -> None:
     """Show where an order came from: decision, bundle, model version, run, commits and candles.
 
-    A link that is missing is an error.
+    A link that is missing is an error, and with --registry one that MLflow contradicts.
 
-    Examples: kedro lineage --order 17, kedro lineage --order 17 --env live --json
+    Examples: kedro lineage --order 17, kedro lineage --order 17 --env live --registry --json
     """
     from crypto_kedro.session.journal import Journal
     from crypto_kedro.session.journal.lineage import trace_order
@@ -76,6 +80,8 @@ def lineage(metadata: ProjectMetadata, order_id: int, as_json: bool, env: str | 
     try:
         with Journal.open(_journal(metadata.project_path, env, file), read_only=True) as journal:
             traced = trace_order(journal, order_id)
+        if registry:
+            _confirm(metadata.project_path, env, traced)
     except CryptoKedroError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -83,6 +89,19 @@ def lineage(metadata: ProjectMetadata, order_id: int, as_json: bool, env: str | 
         return
     for link in traced.links:
         click.echo(f"{link.name:<10} {link.value}")
+
+
+def _confirm(project_path: Path, env: str | None, traced: "OrderLineage") -> None:
+    """Compare an order's lineage with the registry of an environment."""
+    from crypto_kedro.parameters import validate_parameters
+    from crypto_kedro.project import project_context
+    from crypto_kedro.tracking.claims import confirm_claims
+    from crypto_kedro.tracking.run import TrackingTarget, connect
+
+    with project_context(project_path, env) as context:
+        tracking = validate_parameters(context.config_loader["parameters"]).tracking
+    connect(TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment), project_path)
+    confirm_claims(traced.origin.record.lineage.model_version, traced.claims)
 
 
 def _journal(project_path: Path, env: str | None, file: Path | None) -> Path:

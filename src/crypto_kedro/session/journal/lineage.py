@@ -52,6 +52,19 @@ class OrderLineage:
         """The way from the order to the candles."""
         return tuple(self._links())
 
+    @property
+    def claims(self) -> dict[str, str]:
+        """What the registry must say of the model version too, by its own names for it."""
+        lineage = self.origin.record.lineage
+        return {
+            "bundle_digest": lineage.bundle_digest,
+            "run_id": lineage.run_id,
+            "git_sha": lineage.model_git_sha,
+            "data_source": lineage.data_source,
+            "data_sha256": lineage.data_sha256,
+            "feature_set_hash": lineage.feature_set_hash,
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         return {

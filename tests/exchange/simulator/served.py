@@ -7,8 +7,8 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -158,6 +158,18 @@ class Client:
     @staticmethod
     def _reply(response: httpx.Response) -> Reply:
         return Reply(response.status_code, response.json())
+
+
+@asynccontextmanager
+async def on_this_loop(application: ASGIApp, port: int = 0) -> AsyncIterator[str]:
+    """Serve an application on the running loop and tell its address."""
+    listener, web = loopback_socket(port), server(application)
+    serving = asyncio.create_task(web.serve([listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        web.should_exit = True
+        await serving
 
 
 class Host:

@@ -5,18 +5,15 @@ import gc
 import logging
 import socket
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 import socketio
-from served import UNLIMITED, Client, script
-from starlette.applications import Starlette
+from served import UNLIMITED, Client, on_this_loop, script
 
 from crypto_kedro.exchange.simulator.application import build_application
 from crypto_kedro.exchange.simulator.running import RunningExchange
-from crypto_kedro.exchange.simulator.server import loopback_socket, server
 
 ROOMS = ["ticker_btc_jpy", "depth_diff_btc_jpy", "depth_whole_btc_jpy"]
 PATIENCE_S = 10
@@ -26,18 +23,6 @@ async def patiently(story: Callable[[], Awaitable[None]]) -> None:
     """Give up on a story that gets stuck."""
     async with asyncio.timeout(PATIENCE_S):
         await story()
-
-
-@asynccontextmanager
-async def served(application: Starlette) -> AsyncIterator[str]:
-    """Serve an application on this loop and tell its address."""
-    listener, web = loopback_socket(0), server(application)
-    serving = asyncio.create_task(web.serve([listener]))
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        web.should_exit = True
-        await serving
 
 
 async def heard_rooms(url: str, rooms: list[str]) -> tuple[socketio.AsyncClient, asyncio.Event]:
@@ -74,7 +59,7 @@ async def held_poll(http: httpx.AsyncClient) -> asyncio.Task[httpx.Response]:
 async def use_and_stop(running: RunningExchange) -> None:
     """Serve until both streams are in use, and stop."""
     async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
-        async with served(build_application(running)) as url:
+        async with on_this_loop(build_application(running)) as url:
             http.base_url = httpx.URL(url)
             listener, lost = await heard_rooms(url, ROOMS)
             poll = await held_poll(http)
@@ -109,7 +94,7 @@ def test_given_clients_of_both_streams_when_the_server_stops_twice_then_no_task_
 def test_given_a_poll_whose_client_leaves_when_an_event_comes_then_nothing_waits_any_more() -> None:
     async def story() -> None:
         application = build_application(RunningExchange(script(), UNLIMITED))
-        async with served(application) as url:
+        async with on_this_loop(application) as url:
             async with httpx.AsyncClient(base_url=url) as http:
                 await http.get("/tickers")
             before = asyncio.all_tasks()

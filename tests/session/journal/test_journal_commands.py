@@ -1,15 +1,20 @@
 """``kedro replay`` and ``kedro lineage`` as somebody at a terminal meets them."""
 
 import json
+import shutil
 from pathlib import Path
 
+import mlflow
 import pytest
 from click.testing import CliRunner, Result
 from journals import FIRST, NOON_MS, begun, cycle, entry_request, intent, observation, order
 from kedro.framework.startup import ProjectMetadata, bootstrap_project
+from mlflow import MlflowClient
 
 from crypto_kedro.session.folder import SessionFolder
+from crypto_kedro.session.journal import Journal
 from crypto_kedro.session.journal.commands import lineage, replay
+from crypto_kedro.session.journal.lineage import OrderLineage, trace_order
 from crypto_kedro.session.journal.records import Answered, Decided, Outcome
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -108,3 +113,37 @@ def test_given_a_copy_of_a_journal_when_its_file_is_named_then_that_is_read(proj
     copy = project.project_path / "copy.db"
     copy.write_bytes(original.read_bytes())
     assert run("replay", project, "--journal", str(copy)).exit_code == 0
+
+
+@pytest.mark.slow
+def test_given_a_registry_when_it_is_asked_too_then_it_must_say_the_same_as_the_journal(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "conf" / "base", tmp_path / "conf" / "base")
+    (tmp_path / "conf" / "paper").mkdir()
+    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+    shutil.copytree(PROJECT / "src" / "crypto_kedro", tmp_path / "src" / "crypto_kedro")
+    metadata = bootstrap_project(PROJECT)._replace(project_path=tmp_path)
+    asked = ("--order", "17", "--env", "paper", "--registry")
+    traded(metadata, "paper")
+    before = mlflow.get_tracking_uri()
+    try:
+        refused = run("lineage", metadata, *asked)
+        assert refused.exit_code == 1
+        assert "btc-jpy-ensemble version 3: the registry" in refused.output
+        registered(**trace_of(metadata).claims)
+        assert run("lineage", metadata, *asked).exit_code == 0
+    finally:
+        mlflow.set_tracking_uri(before)
+
+
+def trace_of(project: ProjectMetadata) -> OrderLineage:
+    """Return the lineage of order 17 on paper."""
+    with Journal.open(SessionFolder.of(project.project_path, "paper").journal, read_only=True) as journal:
+        return trace_order(journal, 17)
+
+
+def registered(run_id: str, **tags: str) -> None:
+    """Register version 3 of the model in the store that is connected."""
+    client = MlflowClient()
+    client.create_registered_model("btc-jpy-ensemble")
+    for number in (1, 2, 3):
+        client.create_model_version("btc-jpy-ensemble", "somewhere", run_id, tags=tags if number == 3 else {})

@@ -62,6 +62,10 @@ def test_given_no_point_in_the_day_then_its_equity_is_that_of_the_day_before() -
     assert (found.equity, found.curve) == (Jpy.of(900), ())
 
 
+def test_given_no_point_at_all_then_the_equity_is_unknown() -> None:
+    assert digest([], [point(25, 900)]).equity is None
+
+
 def test_given_a_point_every_30_seconds_then_the_curve_keeps_200_with_both_ends() -> None:
     points = [point(24 * number / 2880, number) for number in range(2880)]
 

@@ -30,7 +30,7 @@ def day_closed(
         day: its number, counted from 1970-01-01; see `jst_day`.
         fills: of the account, oldest first, from a moment without a position on; of other days too.
         equity: what the account was worth, oldest first; of other days too. The last point up to the end of the day
-            is the day's equity, 0 JPY without any.
+            is the day's equity.
         bars: decision bars of the day.
         refusals: reasons of the decisions that stayed flat, one for each such bar of the day.
         drawdown: deepest fall from the peak so far, as a fraction.
@@ -42,7 +42,7 @@ def day_closed(
     known = [point for point in equity if jst_day(point.at_ms) <= day]
     return DayClosed(
         day=day,
-        equity=known[-1].equity if known else _NOTHING,
+        equity=known[-1].equity if known else None,
         net=sum((result.net for result in results), _NOTHING),
         fees=sum((result.fees for result in results), _NOTHING),
         interest=sum((result.interest for result in results), _NOTHING),

@@ -11,6 +11,7 @@ from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.orders import PositionSide
 
 _log = logging.getLogger(__name__)
+_UNLOGGED = ("curve",)
 
 
 class Severity(StrEnum):
@@ -177,7 +178,7 @@ class DayClosed(News, frozen=True):
 
     Args:
         day: number of the JST day, counted from 1970-01-01.
-        equity: at the end of the day.
+        equity: at the end of the day, None where nobody knows it.
         net: realised in the day, after fees and interest.
         fees, interest: within ``net``.
         opened: trades opened.
@@ -191,7 +192,7 @@ class DayClosed(News, frozen=True):
 
     code: ClassVar[str] = "day_closed"
     day: int
-    equity: Jpy
+    equity: Jpy | None
     net: Jpy
     fees: Jpy
     interest: Jpy
@@ -249,4 +250,6 @@ class LogNotifier:
     def notify(self, notice: Notice) -> None:
         """Write the notice as one line."""
         level = (logging.INFO, logging.WARNING, logging.CRITICAL)[notice.severity.rank]
-        _log.log(level, "%s %s %s: %r", utc_iso(notice.at_ms), notice.environment, notice.code, notice.news)
+        news = notice.news
+        shown = " ".join(f"{name}={getattr(news, name)}" for name in news.__struct_fields__ if name not in _UNLOGGED)
+        _log.log(level, "%s %s %s: %s", utc_iso(notice.at_ms), notice.environment, notice.code, shown)

@@ -448,5 +448,8 @@ def test_without_channels_the_log_alone_is_told(caplog: pytest.LogCaptureFixture
     with caplog.at_level(logging.INFO):
         play(story)
 
-    (record,) = [one for one in caplog.records if "trading_halted" in one.getMessage()]
+    (record,) = caplog.records
     assert record.levelno == logging.CRITICAL
+    assert record.getMessage() == (
+        "2026-09-21T14:13:20Z paper trading_halted: by=maria reason=going on holiday flatten=True"
+    )

@@ -4,6 +4,7 @@ import pytest
 from discord_server import discord_faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from told_news import ALL_NEWS, AT_MS, CLOSED, DAY, HALTED, LONG, OPENED, SHORT, incident, notice
 
 from crypto_kedro.reporting.messages.body import body_of
@@ -67,6 +68,10 @@ def test_an_entry_without_take_profit_says_so() -> None:
     opened = PositionOpened(SHORT, Btc.of("1"), Price(1), Price(2), None)
 
     assert said(opened, Language.ENGLISH).text == "Stop 2 JPY, take-profit none"
+
+
+def test_a_day_of_unknown_equity_says_so() -> None:
+    assert said(replace(DAY, equity=None), Language.JAPANESE).text.startswith("純資産 不明、")
 
 
 def test_news_seen_often_says_how_often_and_since_when() -> None:

@@ -24,11 +24,11 @@ class MessageNotifier:
 
     def __init__(self, couriers: Sequence[Courier]) -> None:
         self._couriers = tuple(couriers)
-        self._journal = LogNotifier()
+        self._log = LogNotifier()
 
     def notify(self, notice: Notice) -> None:
         """Take a notice for delivery; returns at once and never raises."""
-        self._journal.notify(notice)
+        self._log.notify(notice)
         for courier in self._couriers:
             courier.put(notice)
 

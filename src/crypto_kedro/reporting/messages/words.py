@@ -83,6 +83,7 @@ _SIDES = {
 }
 _YEN = {Language.ENGLISH: "{:,} JPY", Language.JAPANESE: "{:,}円"}
 _NOTHING = {Language.ENGLISH: "none", Language.JAPANESE: "なし"}
+_UNKNOWN = {Language.ENGLISH: "unknown", Language.JAPANESE: "不明"}
 _FLATTEN = {Language.ENGLISH: "\nThe position is closed too", Language.JAPANESE: "\n建玉も決済します"}
 _REPEATED = {
     Language.ENGLISH: "\nSeen {times} times since {since} JST",
@@ -139,6 +140,7 @@ def _values(news: News, language: Language) -> dict[str, str]:
     match news:
         case DayClosed():
             values["day"] = (_EPOCH + timedelta(days=news.day)).isoformat()
+            values["equity"] = _UNKNOWN[language] if news.equity is None else _word(news.equity, language)
             values["net"] = _gain(news.net, language)
             values["drawdown"] = f"{news.drawdown:.1%}"
             values["funnel"] = _funnel(news, language)

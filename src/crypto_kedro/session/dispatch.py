@@ -1,0 +1,211 @@
+"""The one place that sends: each order and cancel is written down before it is sent, and its answer after it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from crypto_kedro.exchange.port import (
+    BadCredentialsError,
+    Exchange,
+    ExchangeError,
+    NotPlaced,
+    Placed,
+    Placement,
+    StopTradingError,
+    Unknown,
+)
+from crypto_kedro.session.journal import Journal, OpenIntent, Writer
+from crypto_kedro.session.journal.records import Answered, Intended, Outcome
+from crypto_kedro.session.ownership import Ownership
+from crypto_kedro.session.reconcile import Step
+from crypto_kedro.trading.account import AccountState
+from crypto_kedro.trading.orders import Order, RefusalCode
+
+_REMEMBERED = 100
+
+
+class Progress(Enum):
+    """How far a step came."""
+
+    DONE = auto()
+    """All of it was carried out."""
+    WAITING = auto()
+    """A cancel has not taken effect yet; the order that waits for it was not sent."""
+    REFUSED = auto()
+    """The exchange did not take the order."""
+    UNKNOWN = auto()
+    """Whether the order exists cannot be told yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What became of a step; ``error`` says why an order was refused."""
+
+    progress: Progress
+    error: ExchangeError | None = None
+
+    @property
+    def trigger_met(self) -> bool:
+        """Whether the order was refused because its trigger would have fired at once."""
+        return self.error is not None and self.error.code == RefusalCode.TRIGGER_WOULD_FIRE
+
+
+class Dispatcher:
+    """Sends through an exchange and keeps the journal.
+
+    Args:
+        exchange: the account, guarded by the lease where there is one.
+        journal: of the account.
+        writer: this session.
+        ownership: is told of every order that was placed.
+        now_ms: the session's clock, Unix milliseconds UTC.
+
+    Attributes:
+        sent: orders and cancels that went to the exchange so far.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        journal: Journal,
+        writer: Writer,
+        ownership: Ownership,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._exchange = exchange
+        self._journal = journal
+        self._writer = writer
+        self._ownership = ownership
+        self._now_ms = now_ms
+        self._intents = 0
+        self.sent = 0
+
+    async def settle(self) -> bool:
+        """Find out what became of all that was sent without an answer, also before a restart.
+
+        Returns:
+            Whether everything is known now.
+
+        Raises:
+            ExchangeError: the exchange does not answer.
+        """
+        is_clear = True
+        for intent in self._journal.unanswered():
+            if intent.intent.request is None:
+                await self._settle_cancel(intent)
+            else:
+                is_clear = await self._settle_order(intent) and is_clear
+        return is_clear
+
+    async def carry_out(self, step: Step, cycle_id: str, account: AccountState) -> StepResult:
+        """Do one step.
+
+        Args:
+            step: what to do.
+            cycle_id: of the cycle.
+            account: that the step was reckoned from.
+
+        Raises:
+            StopTradingError, BadCredentialsError: nothing more can be sent.
+            LeaseLostError: this process may no longer send.
+            JournalError: it cannot be written down, so nothing was sent.
+        """
+        ended = [await self._cancel(order_id, step, cycle_id) for order_id in step.first]
+        if not all(ended):
+            return StepResult(Progress.WAITING)
+        if step.request is not None:
+            result = await self._place(step, cycle_id, account)
+            if result.progress is not Progress.DONE:
+                return result
+        ended = [await self._cancel(order_id, step, cycle_id) for order_id in step.then]
+        return StepResult(Progress.DONE if all(ended) else Progress.WAITING)
+
+    async def _place(self, step: Step, cycle_id: str, account: AccountState) -> StepResult:
+        request = step.request
+        assert request is not None  # asked by the caller
+        intent_id = self._new_intent()
+        others = {order.order_id for order in account.open_orders}
+        others.update(sorted(self._ownership.ids)[-_REMEMBERED:])
+        intent = Intended(
+            intent_id, cycle_id, step.purpose, str(step.reason), request, other_order_ids=tuple(sorted(others))
+        )
+        self._journal.append(self._writer, self._now_ms(), intent)
+        try:
+            placement = await self._exchange.place(request)
+        except ExchangeError as error:
+            outcome = Outcome.NOT_PLACED if error.outcome_known else Outcome.UNKNOWN
+            self._answer(Answered(intent_id, outcome, error=str(error)))
+            if isinstance(error, StopTradingError | BadCredentialsError):
+                raise
+            return StepResult(Progress.REFUSED if error.outcome_known else Progress.UNKNOWN, error)
+        self.sent += 1
+        self._note(intent, placement)
+        match placement:
+            case Placed():
+                return StepResult(Progress.DONE)
+            case NotPlaced(refusal):
+                return StepResult(Progress.REFUSED, refusal)
+            case Unknown():
+                return StepResult(Progress.UNKNOWN)
+
+    async def _cancel(self, order_id: int, step: Step, cycle_id: str) -> bool:
+        """Cancel an order; return whether it has ended."""
+        intent_id = self._new_intent()
+        self._journal.append(
+            self._writer,
+            self._now_ms(),
+            Intended(intent_id, cycle_id, step.purpose, str(step.reason), order_id=order_id),
+        )
+        try:
+            order = await self._exchange.cancel(order_id)
+        except (StopTradingError, BadCredentialsError) as error:
+            self._answer(Answered(intent_id, Outcome.NOT_CANCELED, error=str(error)))
+            raise
+        except ExchangeError as error:
+            self._answer(Answered(intent_id, Outcome.NOT_CANCELED, error=str(error)))
+            return False
+        self.sent += 1
+        self._answer(_cancel_answer(intent_id, order))
+        return not order.status.is_open
+
+    async def _settle_cancel(self, open_intent: OpenIntent) -> None:
+        intent = open_intent.intent
+        assert intent.order_id is not None  # a record without a request has it
+        try:
+            order = await self._exchange.order(intent.order_id)
+        except (StopTradingError, BadCredentialsError):
+            raise
+        except ExchangeError as error:
+            self._answer(Answered(intent.intent_id, Outcome.NOT_CANCELED, error=str(error)))
+            return
+        self._answer(_cancel_answer(intent.intent_id, order))
+
+    async def _settle_order(self, open_intent: OpenIntent) -> bool:
+        placement = await self._exchange.outcome_of(open_intent.attempt(self._now_ms()))
+        if isinstance(placement, Unknown) and open_intent.answer is not None:
+            return False
+        self._note(open_intent.intent, placement)
+        return not isinstance(placement, Unknown)
+
+    def _note(self, intent: Intended, placement: Placement) -> None:
+        match placement:
+            case Placed(order):
+                self._answer(Answered(intent.intent_id, Outcome.PLACED, order))
+                self._ownership.placed(order, intent.purpose, self._now_ms())
+            case NotPlaced(error):
+                self._answer(Answered(intent.intent_id, Outcome.NOT_PLACED, error=str(error)))
+            case Unknown(_, reason):
+                self._answer(Answered(intent.intent_id, Outcome.UNKNOWN, error=reason))
+
+    def _answer(self, answer: Answered) -> None:
+        self._journal.append(self._writer, self._now_ms(), answer)
+
+    def _new_intent(self) -> str:
+        self._intents += 1
+        return f"{self._writer.session_id}/{self._intents}"
+
+
+def _cancel_answer(intent_id: str, order: Order) -> Answered:
+    if order.status.is_open:
+        return Answered(intent_id, Outcome.NOT_CANCELED, order, "the exchange has not carried it out yet")
+    return Answered(intent_id, Outcome.CANCELED, order)

@@ -1,0 +1,160 @@
+"""Whose an order, a fill or a position is: this trader's, as its journal tells, or somebody else's on the account."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from crypto_kedro.session.journal import Journal
+from crypto_kedro.session.journal.records import Answered, FillSeen, Incident, Intended, MoneyMoved, Outcome, Record
+from crypto_kedro.session.notice import Severity
+from crypto_kedro.session.records import Purpose
+from crypto_kedro.trading.account import AccountState
+from crypto_kedro.trading.ledger import TradeLedger, Transfer
+from crypto_kedro.trading.money import Btc
+from crypto_kedro.trading.orders import Fill, Order, OrderType, PositionSide
+
+FOREIGN_FILL = "foreign_fill"
+_LAG_MS = 60_000
+"""How much later than its own moment a fill may show in the account's history."""
+
+
+class ForeignOrders(StrEnum):
+    """What becomes of orders and positions that the journal does not know.
+
+    Attributes:
+        RESPECT: they are left alone; while a position is not explained by the journal, nothing is opened.
+        ADOPT: they are treated as this trader's own.
+    """
+
+    RESPECT = "respect"
+    ADOPT = "adopt"
+
+
+class Ownership:
+    """Tells own from foreign.
+
+    Args:
+        journal: of the account; what it holds is taken in.
+        rule: what becomes of what is foreign.
+        since_ms: start of the history, Unix milliseconds UTC; earlier fills are not asked for.
+    """
+
+    def __init__(self, journal: Journal, rule: ForeignOrders, since_ms: int) -> None:
+        self._journal = journal
+        self._rule = rule
+        self._since_ms = since_ms
+        self._ids: set[int] = set()
+        self._entries: dict[int, tuple[PositionSide, int]] = {}
+        self._foreign_trades: set[int] = set()
+        self._moved_ms = -1
+        self._recover()
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """Ids of all orders that are known to be own ones."""
+        return frozenset(self._ids)
+
+    def placed(self, order: Order, purpose: Purpose, at_ms: int) -> None:
+        """Take note of an own order."""
+        self._ids.add(order.order_id)
+        side = order.request.position_side
+        if purpose is Purpose.ENTRY and side is not None:
+            self._entries[order.order_id] = side, at_ms
+
+    def foreign(self, account: AccountState) -> frozenset[int]:
+        """Return the ids of the open orders that must be left alone."""
+        if self._rule is ForeignOrders.ADOPT:
+            return frozenset()
+        return frozenset(
+            order.order_id
+            for order in account.open_orders
+            if order.order_id not in self._ids and order.request.type is not OrderType.LOSSCUT
+        )
+
+    def share(self, side: PositionSide, ledger: TradeLedger) -> Btc | None:
+        """Return how much of a position is this trader's; None is all of it.
+
+        While an own entry has been sent whose fills are not seen yet, the whole position is looked after.
+        """
+        if self._rule is ForeignOrders.ADOPT or side in self._claimed():
+            return None
+        trade = ledger.open_trade(side)
+        return trade.amount if trade else Btc(0)
+
+    def drop_claims(self, account: AccountState, now_ms: int) -> None:
+        """Forget entries that came to nothing: not open any more, and without a position for a while."""
+        still_open = {order.order_id for order in account.open_orders}
+        self._entries = {
+            order_id: (side, at_ms)
+            for order_id, (side, at_ms) in self._entries.items()
+            if order_id in still_open or account.position(side).amount or now_ms - at_ms < _LAG_MS
+        }
+
+    def fills_from_ms(self) -> int:
+        """Return the moment from which the account's fills are to be asked for, Unix milliseconds UTC."""
+        oldest = min((intent.intended_at_ms for intent in self._journal.unanswered()), default=self._since_ms)
+        return max(min(oldest, self._since_ms) - _LAG_MS, 0)
+
+    def records_of(self, fills: Iterable[Fill], ledger: TradeLedger) -> tuple[Record, ...]:
+        """Return what is to be written down of fills, ascending by id, that the exchange reports.
+
+        The result of a foreign fill, or of one that the history cannot explain, is money moved: it changes the balance
+        without being this trader's gain or loss. While the outcome of an order is unknown, a fill of an unknown order
+        may be its own and waits.
+        """
+        records: list[Record] = []
+        is_unclear = any(intent.intent.request is not None for intent in self._journal.unanswered())
+        held = {side: trade.amount if (trade := ledger.open_trade(side)) else Btc(0) for side in PositionSide}
+        for fill in fills:
+            side = fill.position_side
+            if side is None or fill.trade_id in self._foreign_trades or self._journal.has_fill(fill.trade_id):
+                continue
+            is_own = self._is_own(fill)
+            if not is_own and is_unclear:
+                continue
+            if is_own and (fill.is_opening or fill.amount <= held[side]):
+                held[side] = held[side] + fill.amount if fill.is_opening else held[side] - fill.amount
+                self._entries.pop(fill.order_id, None)
+                records.append(FillSeen(fill))
+            elif fill.executed_at_ms > self._moved_ms:
+                records += self._foreign_records(fill)
+            self._since_ms = max(self._since_ms, fill.executed_at_ms)
+        return tuple(records)
+
+    def _is_own(self, fill: Fill) -> bool:
+        if self._rule is ForeignOrders.ADOPT or fill.order_type is OrderType.LOSSCUT:
+            return True
+        return fill.order_id in self._ids
+
+    def _foreign_records(self, fill: Fill) -> list[Record]:
+        self._foreign_trades.add(fill.trade_id)
+        text = (
+            f"Trade {fill.trade_id} of order {fill.order_id} ({fill.side} {fill.amount} BTC, {fill.position_side}) is "
+            "not this trader's, or closes what it did not open; its result counts as money moved."
+        )
+        records: list[Record] = [Incident(Severity.WARNING, FOREIGN_FILL, text)]
+        if fill.profit_loss.units:
+            records.append(MoneyMoved(Transfer(fill.executed_at_ms, fill.profit_loss)))
+        return records
+
+    def _claimed(self) -> set[PositionSide]:
+        unclear = {
+            intent.intent.request.position_side
+            for intent in self._journal.unanswered()
+            if intent.intent.request is not None and intent.intent.purpose is Purpose.ENTRY
+        }
+        return {side for side in unclear if side is not None} | {side for side, _ in self._entries.values()}
+
+    def _recover(self) -> None:
+        """Take in what earlier sessions wrote down."""
+        purposes: dict[str, Purpose] = {}
+        for entry in self._journal.entries(Intended, Answered, FillSeen, MoneyMoved):
+            match entry.record:
+                case Intended(intent_id=intent_id, purpose=purpose):
+                    purposes[intent_id] = purpose
+                case Answered(intent_id=intent_id, outcome=Outcome.PLACED, order=order) if order is not None:
+                    self.placed(order, purposes[intent_id], entry.at_ms)
+                case FillSeen(fill):
+                    self._entries.pop(fill.order_id, None)
+                    self._since_ms = max(self._since_ms, fill.executed_at_ms)
+                case MoneyMoved(transfer):
+                    self._moved_ms = max(self._moved_ms, transfer.at_ms)

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankMarketData, BitbankSettings, Credentials
 from crypto_kedro.exchange.bitbank.market_data import wall_clock_ms
 from crypto_kedro.exchange.bitbank.recovery import FUTURE_TOLERANCE_MS
-from crypto_kedro.exchange.port import BadCredentialsError, ExchangeError
+from crypto_kedro.exchange.port import BadCredentialsError, ExchangeError, RetryNowError, StopTradingError
 from crypto_kedro.finding import Finding
-from crypto_kedro.trading.account import MarginState
+from crypto_kedro.trading.account import MarginState, MarginStatus
 from crypto_kedro.trading.money import PPM, Rate
 from crypto_kedro.trading.observation import ExchangeStatus
+
+_SET_CLOCK = "set the clock by NTP: bitbank refuses requests that are not of its time"
+_LOOK = "look at the account on bitbank's site"
 
 
 async def examine_exchange(
@@ -53,7 +56,7 @@ async def _clock(market: BitbankMarketData, settings: BitbankSettings) -> Findin
     detail = f"about {abs(offset_ms) / 1000:.1f} s {direction} bitbank's"
     if -settings.time_window_ms < offset_ms < FUTURE_TOLERANCE_MS:
         return Finding("clock", "ok", detail)
-    return Finding("clock", "warn", detail, "set the clock by NTP: bitbank refuses requests that are not of its time")
+    return Finding("clock", "warn", detail, _SET_CLOCK)
 
 
 async def _rules(market: BitbankMarketData) -> Finding:
@@ -76,22 +79,35 @@ async def _rules(market: BitbankMarketData) -> Finding:
 async def _account(account: BitbankExchange) -> list[Finding]:
     try:
         await account.check_rights()
-        margin = await account.margin_status()
-    except BadCredentialsError as error:
-        return [
-            Finding("bitbank key", "fail", str(error), "make a key with the rights to read and trade, not withdraw")
-        ]
     except ExchangeError as error:
-        return [Finding("bitbank key", "warn", str(error), "run `kedro doctor` again later")]
+        return [_trouble("bitbank key", error)]
+    key = Finding("bitbank key", "ok", "accepted; may read and trade. Whether it may withdraw cannot be seen")
+    try:
+        return [key, _margin(await account.margin_status())]
+    except ExchangeError as error:
+        return [key, _trouble("margin account", error)]
+
+
+def _margin(margin: MarginStatus) -> Finding:
     balance, available = (f"{money.floor(0):,} JPY" for money in (margin.balance, margin.available))
     detail = f"state {margin.state}, balance {balance}, {available} may be opened"
-    key = Finding("bitbank key", "ok", "accepted; may read and trade. Whether it may withdraw cannot be seen")
     if margin.state is not MarginState.NORMAL:
-        return [key, Finding("margin account", "warn", detail, "look at the account on bitbank's site")]
+        return Finding("margin account", "warn", detail, _LOOK)
     if not margin.available:
         remedy = "deposit, or apply for margin trading: bitbank reports NORMAL without an approval, too"
-        return [key, Finding("margin account", "warn", detail, remedy)]
-    return [key, Finding("margin account", "ok", detail)]
+        return Finding("margin account", "warn", detail, remedy)
+    return Finding("margin account", "ok", detail)
+
+
+def _trouble(subject: str, error: ExchangeError) -> Finding:
+    match error:
+        case BadCredentialsError():
+            return Finding(subject, "fail", str(error), "make a key with the rights to read and trade, not withdraw")
+        case StopTradingError():
+            return Finding(subject, "fail", str(error), _LOOK)
+        case RetryNowError():
+            return Finding(subject, "fail", str(error), _SET_CLOCK)
+    return Finding(subject, "warn", str(error), "run `kedro doctor` again later")
 
 
 def _percent(rate: Rate) -> str:

@@ -1,8 +1,10 @@
 """The part of ``kedro doctor`` that looks at bitbank, against the simulator."""
 
 import asyncio
+import socket
 import time
 
+import pytest
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -75,10 +77,45 @@ def test_given_a_wrong_secret_when_examined_then_the_key_fails_and_the_secret_is
     assert "mistyped-secret" not in str(found)
 
 
+def test_given_a_key_that_bitbank_does_not_know_when_examined_then_the_key_fails() -> None:
+    key = examined(Credentials("nobody", "secret"))["bitbank key"]
+
+    assert key.status == "fail"
+    assert "20002" in key.detail
+
+
 def test_given_a_key_that_may_only_read_when_examined_then_it_fails() -> None:
     reads_only = Middleware(Answers, path="/v1/user/spot/cancel_order", code=20001)
 
     assert examined(Credentials("key", "secret"), reads_only)["bitbank key"].status == "fail"
+
+
+def test_given_an_account_that_is_locked_when_examined_then_the_key_fails_and_a_human_is_sent_to_the_site() -> None:
+    locked = Middleware(Answers, path="/v1/user/assets", code=50005)
+
+    key = examined(Credentials("key", "secret"), locked)["bitbank key"]
+
+    assert key.status == "fail"
+    assert "bitbank's site" in key.remedy
+
+
+def test_given_a_margin_account_that_is_closed_when_examined_then_it_fails_and_the_key_is_still_told() -> None:
+    closed = Middleware(Answers, path="/v1/user/margin/status", code=50058)
+
+    found = examined(Credentials("key", "secret"), closed)
+
+    assert found["bitbank key"].status == "ok"
+    assert found["margin account"].status == "fail"
+    assert "margin trading is not approved" in found["margin account"].detail
+
+
+def test_given_a_busy_margin_account_when_examined_then_it_is_to_be_asked_again() -> None:
+    busy = Middleware(Answers, path="/v1/user/margin/status", code=10008)
+
+    margin = examined(Credentials("key", "secret"), busy)["margin account"]
+
+    assert margin.status == "warn"
+    assert "again later" in margin.remedy
 
 
 def test_given_an_account_without_money_when_examined_then_it_is_a_warning() -> None:
@@ -97,12 +134,31 @@ def test_given_a_clock_that_is_wrong_when_examined_then_the_offset_is_told() -> 
     assert "NTP" in ahead.remedy
 
 
+@pytest.mark.parametrize("ahead_s", [-60, 60])
+def test_given_a_wrong_clock_and_a_key_when_examined_then_the_key_fails_for_the_clock(ahead_s: int) -> None:
+    key = examined(Credentials("key", "secret"), ahead_s=ahead_s)["bitbank key"]
+
+    assert key.status == "fail"
+    assert "NTP" in key.remedy
+
+
 def test_given_maintenance_when_examined_then_it_is_a_warning() -> None:
     found = examined(None, Middleware(Answers, path="/btc_jpy/ticker", code=10007))
 
     assert list(found) == ["bitbank"]
     assert found["bitbank"].status == "warn"
     assert "maintenance" in found["bitbank"].detail
+
+
+def test_given_an_exchange_that_takes_requests_and_answers_none_when_examined_then_patience_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        settings = BitbankSettings(public_url=url, private_url=url, timeout_s=0.2)
+
+        (finding,) = asyncio.run(examine_exchange(settings, Credentials("key", "secret")))
+
+    assert finding.status == "warn"
+    assert "no answer" in finding.detail
 
 
 def test_given_no_network_when_examined_then_research_is_told_to_go_on() -> None:

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -74,6 +74,12 @@ class Truth(Client):
         """The orders that are not final."""
         orders: list[dict[str, Any]] = self.get("/user/spot/active_orders?pair=btc_jpy").data["orders"]
         return orders
+
+    def cancel_everything(self) -> None:
+        """Cancel what is not final."""
+        ids = [order["order_id"] for order in self.open_orders()]
+        if ids:
+            self.post("/user/spot/cancel_orders", {"pair": "btc_jpy", "order_ids": ids})
 
     def last_price(self) -> int:
         """The price of the last trade in JPY."""
@@ -155,3 +161,19 @@ class ForeignClient:
     def close(self) -> None:
         """End it."""
         self._process.close()
+
+
+Check = Callable[[ForeignClient, Simulator], None]
+
+
+class Checks(dict[str, Check]):
+    """What is expected of each method of a client."""
+
+    def shows(self, *methods: str) -> Callable[[Check], Check]:
+        """Make a check the one of these methods."""
+
+        def register(check: Check) -> Check:
+            self.update(dict.fromkeys(methods, check))
+            return check
+
+        return register

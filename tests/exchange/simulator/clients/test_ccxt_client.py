@@ -2,13 +2,14 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import ccxt
 import pytest
-from foreign import CLIENTS, ForeignClient, Simulator, Truth
+from foreign import CLIENTS, Checks, ForeignClient, Simulator, Truth
 from served import KEY, SECRET
 
 SYMBOL, PAIR = "BTC/JPY", "btc_jpy"
@@ -32,12 +33,10 @@ def client(simulator: Simulator) -> Iterator[ForeignClient]:
 
 
 @pytest.fixture(autouse=True)
-def no_open_orders(client: ForeignClient, truth: Truth) -> Iterator[None]:
+def no_open_orders(truth: Truth) -> Iterator[None]:
     """No test leaves an order behind."""
     yield
-    ids = [order["order_id"] for order in truth.open_orders()]
-    if ids:
-        truth.post("/user/spot/cancel_orders", {"pair": PAIR, "order_ids": ids})
+    truth.cancel_everything()
 
 
 def resting(client: ForeignClient, truth: Truth, amount: float = 0.01) -> dict[str, Any]:
@@ -46,21 +45,10 @@ def resting(client: ForeignClient, truth: Truth, amount: float = 0.01) -> dict[s
     return order
 
 
-Check = Callable[[ForeignClient, Simulator], None]
-CHECKS: dict[str, Check] = {}
+CHECKS = Checks()
 
 
-def shows(*methods: str) -> Callable[[Check], Check]:
-    """Make a check the one of these methods."""
-
-    def register(check: Check) -> Check:
-        CHECKS.update(dict.fromkeys(methods, check))
-        return check
-
-    return register
-
-
-@shows("fetchMarkets")
+@CHECKS.shows("fetchMarkets")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     (market,) = client.call("fetchMarkets").result
     assert market["info"] == simulator.truth.public("/v1/spot/pairs").data["pairs"][0]
@@ -68,13 +56,13 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
     assert (market["symbol"], market["maker"], market["taker"]) == (SYMBOL, 0.0, 0.001)
 
 
-@shows("fetchTradingFees")
+@CHECKS.shows("fetchTradingFees")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     fees = client.call("fetchTradingFees").result[SYMBOL]
     assert (fees["maker"], fees["taker"]) == (0.0, 0.001)
 
 
-@shows("fetchTicker")
+@CHECKS.shows("fetchTicker")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     ticker = client.call("fetchTicker", SYMBOL).result
     told = simulator.truth.public("/btc_jpy/ticker").data
@@ -83,7 +71,7 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
     assert {name: ticker[name] for name in shown} == {name: float(told[key]) for name, key in shown.items()}
 
 
-@shows("fetchOrderBook", "fetchL2OrderBook")
+@CHECKS.shows("fetchOrderBook", "fetchL2OrderBook")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     told = simulator.truth.public("/btc_jpy/depth").data
     for method in ("fetchOrderBook", "fetchL2OrderBook"):
@@ -93,7 +81,7 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
     assert len(told["bids"]) == 200
 
 
-@shows("fetchTrades")
+@CHECKS.shows("fetchTrades")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     simulator.others_trade(simulator.truth.last_price(), "0.0300", "buy")
     trades = client.call("fetchTrades", SYMBOL).result
@@ -102,7 +90,7 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
     assert (trades[-1]["side"], trades[-1]["amount"], trades[-1]["timestamp"]) == ("buy", 0.03, told[0]["executed_at"])
 
 
-@shows("fetchOHLCV")
+@CHECKS.shows("fetchOHLCV")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     for timeframe, kind in ccxt.bitbank().timeframes.items():
         is_of_a_day = timeframe in ("1m", "5m", "15m", "30m", "1h")
@@ -116,7 +104,7 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
     assert client.call("fetchOHLCV", SYMBOL, "1d", YESTERDAY_MS).error == "ExchangeError"
 
 
-@shows("fetchBalance")
+@CHECKS.shows("fetchBalance")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     resting(client, simulator.truth)
     balance = client.call("fetchBalance").result
@@ -128,7 +116,7 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
     assert balance["JPY"]["used"] > 0
 
 
-@shows("createOrder", "createLimitOrder")
+@CHECKS.shows("createOrder", "createLimitOrder")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     price = simulator.truth.last_price() // 2
     for method, kind in (("createOrder", ["limit"]), ("createLimitOrder", [])):
@@ -137,7 +125,7 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
         assert (order["status"], order["price"], order["amount"], order["remaining"]) == ("open", price, 0.0123, 0.0123)
 
 
-@shows("createMarketOrder")
+@CHECKS.shows("createMarketOrder")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     for side in ("buy", "sell"):
         order = client.call("createMarketOrder", SYMBOL, side, 0.0123).result
@@ -145,7 +133,7 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
         assert (told["status"], told["side"], told["executed_amount"]) == ("FULLY_FILLED", side, "0.0123")
 
 
-@shows("cancelOrder", "fetchOrder")
+@CHECKS.shows("cancelOrder", "fetchOrder")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     placed = resting(client, simulator.truth)
     canceled = client.call("cancelOrder", placed["id"], SYMBOL).result
@@ -155,7 +143,7 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
     assert simulator.truth.open_orders() == []
 
 
-@shows("editOrder")
+@CHECKS.shows("editOrder")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     placed = resting(client, simulator.truth)
     edited = client.call("editOrder", placed["id"], SYMBOL, "limit", "buy", 0.02, placed["price"]).result
@@ -163,7 +151,7 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
     assert (str(told["order_id"]), told["start_amount"]) == (edited["id"], "0.0200")
 
 
-@shows("fetchOpenOrders")
+@CHECKS.shows("fetchOpenOrders")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     placed = [resting(client, simulator.truth, amount)["id"] for amount in (0.01, 0.02)]
     orders = client.call("fetchOpenOrders", SYMBOL, YESTERDAY_MS, 10).result
@@ -174,7 +162,7 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
     assert len(client.call("fetchOpenOrders", SYMBOL, None, 1).result) == 1
 
 
-@shows("fetchMyTrades")
+@CHECKS.shows("fetchMyTrades")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     client.call("createMarketOrder", SYMBOL, "buy", 0.01)
     trades = client.call("fetchMyTrades", SYMBOL, YESTERDAY_MS, 100).result
@@ -184,14 +172,14 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
     assert newest["fee"]["cost"] == pytest.approx(0.001 * newest["cost"])
 
 
-@shows("fetchDepositAddress", "withdraw")
+@CHECKS.shows("fetchDepositAddress", "withdraw")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     assert client.call("fetchDepositAddress", "BTC").error == "AuthenticationError"
     asked = client.call("withdraw", "BTC", 0.01, "an-address-of-mine", {"uuid": "an-account"})
     assert asked.error == "AuthenticationError"
 
 
-@shows("fetchCurrenciesWs")
+@CHECKS.shows("fetchCurrenciesWs")
 def _(client: ForeignClient, simulator: Simulator) -> None:
     assert not hasattr(ccxt.bitbank(), "fetchCurrenciesWs")
 
@@ -389,28 +377,26 @@ def test_given_orders_that_are_refused_when_sent_then_ccxt_names_the_errors(
 
 
 def test_given_a_wrong_secret_when_asked_then_access_is_refused(simulator: Simulator) -> None:
-    stranger = started(simulator, secret="wrong")
-    assert stranger.call("fetchBalance").error == "AuthenticationError"
-    stranger.close()
+    with closing(started(simulator, secret="wrong")) as stranger:
+        assert stranger.call("fetchBalance").error == "AuthenticationError"
 
 
 def test_given_nonces_when_orders_go_there_and_back_then_each_is_accepted(simulator: Simulator) -> None:
-    signer = started(simulator, options={"authMethod": "nonce"})
-    placed = resting(signer, simulator.truth)
-    assert signer.call("fetchOpenOrders", SYMBOL).result[0]["id"] == placed["id"]
-    assert signer.call("cancelOrder", placed["id"], SYMBOL).result["status"] == "canceled"
-    signer.close()
+    with closing(started(simulator, options={"authMethod": "nonce"})) as signer:
+        placed = resting(signer, simulator.truth)
+        assert signer.call("fetchOpenOrders", SYMBOL).result[0]["id"] == placed["id"]
+        assert signer.call("cancelOrder", placed["id"], SYMBOL).result["status"] == "canceled"
 
 
 @pytest.mark.slow
 def test_given_the_command_and_its_limits_when_ccxt_keeps_its_own_pace_then_no_request_is_refused() -> None:
     kedro = str(Path(sys.executable).with_name("kedro"))
     options = f"--data synthetic --speed 0 --port 0 --control-port 0 --key {KEY} --secret {SECRET}"
-    simulator = Simulator([kedro, "bitbank-sim", *options.split()])
-    paced = started(simulator, enableRateLimit=True)
-    price = simulator.truth.last_price() // 2
-    placed = [paced.call("createOrder", SYMBOL, "limit", "buy", 0.0001, price).result["id"] for _ in range(13)]
-    seen = [paced.call("fetchOrder", order, SYMBOL).result["id"] for order in placed]
-    paced.close()
-    simulator.close()
+    with (
+        closing(Simulator([kedro, "bitbank-sim", *options.split()])) as simulator,
+        closing(started(simulator, enableRateLimit=True)) as paced,
+    ):
+        price = simulator.truth.last_price() // 2
+        placed = [paced.call("createOrder", SYMBOL, "limit", "buy", 0.0001, price).result["id"] for _ in range(13)]
+        seen = [paced.call("fetchOrder", order, SYMBOL).result["id"] for order in placed]
     assert seen == placed

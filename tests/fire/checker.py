@@ -9,7 +9,7 @@ from exchange_history import ExchangeHistory, Span
 from wire_log import Accepted, Asked, Line, Told
 
 from crypto_kedro.session.journal import Journal
-from crypto_kedro.session.journal.records import Answered, EquityMarked, FillSeen, Intended, Outcome
+from crypto_kedro.session.journal.records import Answered, FillSeen, Intended, Outcome
 from crypto_kedro.trading.ledger import LedgerError
 from crypto_kedro.trading.money import Jpy
 from crypto_kedro.trading.orders import Fill, Order, OrderRequest, OrderType
@@ -24,7 +24,7 @@ class Evidence:
     Args:
         history: of the exchange.
         wire: lines of its wire log.
-        journal: of the trader, after a last quiet cycle with the market standing still.
+        journal: of the trader, after a last quiet cycle that left no position.
         tokens: fencing token of the process that used each API key; it signed nothing before it held the lease.
         interruptions: spans in which no trader lived, in market time.
         cycle_ms: length of one cycle in market time.
@@ -208,18 +208,15 @@ def _fences(wire: Iterable[Line], tokens: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _equity(history: ExchangeHistory, journal: Journal) -> tuple[str, ...]:
+    """Compare the money of an account without a position, whose cash is its equity."""
     try:
         ledger = journal.ledger()
     except LedgerError as error:
         return (str(error),)
-    marks = [entry.record.point for entry in journal.entries(EquityMarked)]
-    account = history.account
-    told = {
-        "cash": (None if ledger is None else ledger.balance, account.cash),
-        "equity": (marks[-1].equity if marks else None, account.equity),
-    }
+    balance = None if ledger is None else ledger.balance
+    theirs = {"cash": history.account.cash, "equity": history.account.equity}
     return tuple(
-        f"{name} is {ours} in the journal and {theirs} at the exchange"
-        for name, (ours, theirs) in told.items()
-        if ours is None or not -YEN < ours - theirs < YEN
+        f"balance is {balance} in the journal and {name} is {money} at the exchange"
+        for name, money in theirs.items()
+        if balance is None or not -YEN < balance - money < YEN
     )

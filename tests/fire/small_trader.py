@@ -12,7 +12,6 @@ from crypto_kedro.exchange.port import Attempt, Exchange, NotPlaced, Placed, Pla
 from crypto_kedro.session.journal import Journal, Writer
 from crypto_kedro.session.journal.records import (
     Answered,
-    EquityMarked,
     FillSeen,
     Intended,
     Lineage,
@@ -23,7 +22,6 @@ from crypto_kedro.session.reconcile import PositionWish, Step, Wish, leaving, re
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.account import AccountState, Position
 from crypto_kedro.trading.decision import Target
-from crypto_kedro.trading.ledger import EquityPoint
 from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.orders import OrderRequest, PositionSide, RefusalCode
 from crypto_kedro.trading.protection import Protection, entry_price
@@ -84,8 +82,6 @@ class SmallTrader:
                 await self.carry_out(step)
             account = await self.exchange.account()
         await self.fold_fills()
-        account = await self.exchange.account()
-        self.write(EquityMarked(EquityPoint(account.at_ms, account.equity)))
 
     def steps(self, account: AccountState, may_enter: bool) -> tuple[Step, ...]:
         """Return what is missing."""

@@ -224,16 +224,51 @@ def test_an_outage_longer_than_the_patience_is_given_up_and_told_afterwards() ->
         async with scene() as on:
             on.server.bad_days.extend([503] * 1000)
             begin_s = on.clock.now_s()
-            on.tell(HALTED)
+            on.tell(OPENED)
             failure = await on.failed()
             waited_s = on.clock.now_s() - begin_s
             on.server.bad_days.clear()
-            on.tell(incident(level=Severity.CRITICAL))
+            on.tell(HALTED)
             await on.server.messages(1)
 
             assert failure.incident == "messages_undelivered"
-            assert 60.0 < waited_s <= 120.0
+            assert 60.0 < waited_s <= 125.0
+            assert titles(on.server.received[0]) == ["Trading is halted"]
             assert "1 earlier messages" in on.server.received[0].payload["content"]
+
+    play(story)
+
+
+def test_critical_news_outlives_an_outage_that_is_longer_than_the_patience() -> None:
+    async def story() -> None:
+        async with scene(replace(SETTINGS, critical_patience_s=3600.0)) as on:
+            on.server.bad_days.append(3000.0)
+            on.tell(HALTED)
+            failure = await on.failed()
+            (message,) = await on.server.messages(1)
+
+            assert "trying on" in failure.text
+            assert titles(message) == ["Trading is halted"]
+            assert "earlier messages" not in message.payload["content"]
+            assert len(on.failures) == 1
+
+    play(story)
+
+
+def test_critical_news_is_given_up_in_the_end() -> None:
+    async def story() -> None:
+        async with scene(replace(SETTINGS, critical_patience_s=3600.0)) as on:
+            on.server.bad_days.extend([10_000.0, 10_000.0])
+            on.tell(HALTED)
+            await on.failed()
+            on.tell(incident(level=Severity.CRITICAL))
+            (message,) = await on.server.messages(1)
+
+            assert len(on.failures) == 2
+            assert on.failures[1].text.endswith(
+                "did not take 1 messages (HTTP 429, You are being rate limited, after 2 attempts)"
+            )
+            assert titles(message) == ["Incident: stale\\_data"]
 
     play(story)
 
@@ -242,7 +277,7 @@ def test_neither_log_nor_incident_shows_the_address(caplog: pytest.LogCaptureFix
     async def story() -> None:
         nowhere = f"http://127.0.0.1:9/api/webhooks/{WEBHOOK}/{TOKEN}"
         async with scene(url=nowhere) as on:
-            on.tell(HALTED)
+            on.tell(OPENED)
             failure = await on.failed()
             assert "ClientConnectorError" in failure.text
             assert TOKEN not in failure.text
@@ -250,7 +285,7 @@ def test_neither_log_nor_incident_shows_the_address(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.DEBUG):
         play(story)
 
-    assert "trading_halted" in caplog.text
+    assert "position_opened" in caplog.text
     assert "did not take 1 messages" in caplog.text
     assert TOKEN not in caplog.text
 

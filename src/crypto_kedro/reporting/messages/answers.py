@@ -57,7 +57,8 @@ def judge(status: int, headers: Mapping[str, str], text: str) -> Answer:
     """
     lower = {name.lower(): value for name, value in headers.items()}
     answer = _json_object(text)
-    reason = f"HTTP {status}" + (f", {answer['message']}" if isinstance(answer.get("message"), str) else "")
+    message = answer.get("message")
+    reason = f"HTTP {status}, {message.rstrip('.')}" if isinstance(message, str) else f"HTTP {status}"
     if 200 <= status < 300:
         spent = lower.get("x-ratelimit-remaining") == "0"
         return Delivered((_seconds(lower.get("x-ratelimit-reset-after")) or 0.0) if spent else 0.0)

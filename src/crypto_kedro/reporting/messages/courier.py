@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 UNDELIVERED = "messages_undelivered"
 CHANNEL_GONE = "message_channel_gone"
+_DOUBLINGS = 20
 
 OnFailure = Callable[[IncidentSeen], None]
 
@@ -113,7 +114,7 @@ class Courier:
         """Deliver a batch; whatever goes wrong with it ends with it."""
         try:
             body = await asyncio.to_thread(body_of, batch, self._channel)
-            failure = await self._deliver(body)
+            failure = await self._deliver(batch, body)
         except asyncio.CancelledError:
             self._outbox.give_back(batch)
             raise
@@ -124,10 +125,10 @@ class Courier:
             self._outbox.lose(batch)
             self._report(batch, failure)
 
-    async def _deliver(self, body: Body) -> str | None:
+    async def _deliver(self, batch: Batch, body: Body) -> str | None:
         """Send until it has arrived or is given up; return why it has not arrived."""
         give_up_s = self._timing.now_s() + self._settings.patience_s
-        failures = 0
+        failures, stays_on = 0, batch.severity is Severity.CRITICAL
         while True:
             await self._sleep(self._free_at_s - self._timing.now_s())
             match await send(self._http, self._channel, body, self._settings.timeout_s):
@@ -143,15 +144,21 @@ class Courier:
                 case Later(reason, wish_s):
                     self._rest(self._pause_s(failures, wish_s))
                     failures += 1
-                    if self._free_at_s > give_up_s:
-                        return f"{reason}, after {failures} attempts"
+                    if self._free_at_s <= give_up_s:
+                        continue
+                    failure = f"{reason}, after {failures} attempts"
+                    if not stays_on:
+                        return failure
+                    stays_on = False
+                    give_up_s += self._settings.critical_patience_s
+                    self._report(batch, f"{failure}; trying on")
 
     def _rest(self, pause_s: float) -> None:
         self._free_at_s = self._timing.now_s() + max(pause_s, self._settings.least_pause_s)
 
     def _pause_s(self, failures: int, wish_s: float | None) -> float:
         """Return the service's wish and a little more, or a random part of a pause that grows with each failure."""
-        longest_s = min(self._settings.first_pause_s * 2**failures, self._settings.longest_pause_s)
+        longest_s = min(self._settings.first_pause_s * 2 ** min(failures, _DOUBLINGS), self._settings.longest_pause_s)
         jitter_s = self._timing.chance.uniform(0.0, longest_s)
         return jitter_s if wish_s is None else wish_s + min(jitter_s, self._settings.first_pause_s)
 

@@ -51,10 +51,17 @@ async def open_notifier(
     async with aiohttp.ClientSession() as http:
         couriers = [Courier(channel, settings, http, on_failure, timing or Timing()) for channel in channels]
         tasks = [asyncio.create_task(courier.run()) for courier in couriers]
+        for task in tasks:
+            task.add_done_callback(_say_how_it_ended)
         try:
             yield MessageNotifier(couriers)
         finally:
             await _close(couriers, tasks, settings.farewell_s)
+
+
+def _say_how_it_ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.critical("messages: the delivery of a channel broke down", exc_info=task.exception())
 
 
 async def _close(couriers: Sequence[Courier], tasks: Sequence[asyncio.Task[None]], farewell_s: float) -> None:

@@ -137,7 +137,8 @@ class DeliverySettings:
         least_pause_s: between two messages to one channel.
         timeout_s: of one request.
         first_pause_s, longest_pause_s: bounds of the growing pause after a failure.
-        patience_s: after which a message that cannot be delivered is given up.
+        patience_s: after which a message that cannot be delivered is given up; critical news is only reported then.
+        critical_patience_s: how much longer critical news is tried.
         queue: notices that may wait; beyond it the least urgent are dropped and counted.
         farewell_s: how long closing may take to deliver what still waits.
 
@@ -152,11 +153,12 @@ class DeliverySettings:
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0
     patience_s: float = 900.0
+    critical_patience_s: float = 6 * 3600.0
     queue: int = 200
     farewell_s: float = 3.0
 
     def __post_init__(self) -> None:
-        for name in ("gather_s", "repeat_s", "least_pause_s", "farewell_s"):
+        for name in ("gather_s", "repeat_s", "least_pause_s", "critical_patience_s", "farewell_s"):
             if not getattr(self, name) >= 0.0:
                 raise ConfigurationError(f"messages: {name} is {getattr(self, name)}; it must not be negative")
         if not 0.0 < self.first_pause_s <= self.longest_pause_s:

@@ -55,11 +55,13 @@ LINEAGE = Lineage(
     trader_git_sha="afc25f1802aa",
 )
 TRADES = (
-    (PositionSide.LONG, 96, 110, "target"),
-    (PositionSide.SHORT, 141, 149, "stop"),
-    (PositionSide.LONG, 214, 226, "target"),
-    (PositionSide.SHORT, 238, 246, "stop"),
-    (PositionSide.LONG, 251, 260, "time_limit"),
+    (PositionSide.SHORT, 100, 113, "target"),
+    (PositionSide.LONG, 138, 148, "stop"),
+    (PositionSide.LONG, 165, 170, "target"),
+    (PositionSide.SHORT, 194, 209, "target"),
+    (PositionSide.LONG, 214, 227, "target"),
+    (PositionSide.SHORT, 229, 244, "stop"),
+    (PositionSide.SHORT, 250, 266, "time_limit"),
 )
 OPENED_BAR = 279
 AMOUNT = Btc.of("0.0240")
@@ -67,7 +69,7 @@ AMOUNT = Btc.of("0.0240")
 
 def market(count: int = 288) -> tuple[BarSeen, ...]:
     """Bars of a seeded walk around 15,200,000 JPY, the last of them closed at `BAR_CLOSE_MS`."""
-    chance = random.Random(20)
+    chance = random.Random(18)
     price, bars = 15_120_000.0, []
     for number in range(count):
         close = price * (1 + chance.gauss(0.00006, 0.0021))
@@ -119,6 +121,7 @@ def history() -> list[Fill]:
 
 FILLS = history()
 LEDGER = TradeLedger.replay(BARS[0].open_ms, CAPITAL, FILLS)
+FLAT_LEDGER = TradeLedger.replay(BARS[0].open_ms, CAPITAL, FILLS[:-1])
 
 
 def resting(order_type: OrderType, price: Price, order_id: int) -> Order:
@@ -166,7 +169,7 @@ def curve() -> tuple[CurvePoint, ...]:
             is_last = number + 1 == len(FILLS) or FILLS[number + 1].executed_at_ms > at_ms
             if fill.is_opening and is_last:
                 move = (bar.close - fill.price.ticks) * fill.amount.lots / 10**4
-                worth += move if fill.side is Side.BUY else -move
+                worth += (move if fill.side is Side.BUY else -move) - float(fill.fee_occurred)
         points.append(CurvePoint(at_ms, round(worth, 2)))
     return tuple(points)
 
@@ -180,7 +183,9 @@ def decided(seen: AccountState, **changes: Any) -> dict[str, Any]:
         models=(model, (0.3, 0.4, 0.3), model),
     )._replace(**changes)  # fmt: skip
     rules = bitbank_btc_jpy_schedule((FeeRates(0, maker=0.0, taker=0.001, interest_per_day=0.0004),)).at(0)
-    return decide(SETTINGS, Observation(facts, 2.0, seen, LEDGER, rules, 1)).as_dict()
+    return decide(
+        SETTINGS, Observation(facts, 2.0, seen, LEDGER if seen.long.amount else FLAT_LEDGER, rules, 1)
+    ).as_dict()
 
 
 def status(**changes: Any) -> TraderStatus:
@@ -256,7 +261,10 @@ class ShownTrader:
     """
 
     def __init__(self, shows: TraderStatus | None = None) -> None:
-        self.shows = status() if shows is None else shows
+        self.begin_anew(status() if shows is None else shows)
+
+    def begin_anew(self, shows: TraderStatus) -> None:
+        self.shows = shows
         self.ticks = 0
         self.stops: list[dict[str, Any]] = []
         self.breaks: Exception | None = None

@@ -14,10 +14,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.serving.face.access import AccessError, require_bearer, require_reader
-from crypto_kedro.serving.face.headers import PrivateHeaders
+from crypto_kedro.serving.face.edge import Edge
 from crypto_kedro.serving.face.metrics import CONTENT_TYPE, metrics_text
 from crypto_kedro.serving.face.pages import page_routes
 from crypto_kedro.serving.face.readiness import checks
@@ -49,14 +50,14 @@ class JsonAnswer(Response):
         super().__init__(msgspec.json.encode(content), status_code, {"cache-control": "no-store"})
 
 
-def build_face(trader: WatchedTrader, settings: FaceSettings) -> Starlette:
+def build_face(trader: WatchedTrader, settings: FaceSettings) -> ASGIApp:
     """Build the application; it is to be served on the trader's own event loop."""
     face = _Face(trader, settings)
-    middleware = [Middleware(PrivateHeaders), Middleware(GZipMiddleware, minimum_size=_SMALLEST_TO_COMPRESS)]
+    middleware = [Middleware(GZipMiddleware, minimum_size=_SMALLEST_TO_COMPRESS)]
     if settings.on_loopback:
         # A page from elsewhere could otherwise read the account under a name of its own that leads to this machine.
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]))
-    return Starlette(
+    application = Starlette(
         routes=[
             Route("/health", face.health, methods=["GET"]),
             Route("/ready", face.ready, methods=["GET"]),
@@ -74,6 +75,7 @@ def build_face(trader: WatchedTrader, settings: FaceSettings) -> Starlette:
             Exception: _broken,
         },
     )
+    return Edge(application)
 
 
 class _Face:
@@ -138,6 +140,5 @@ async def _failed(request: Request, error: Exception) -> Response:
     return _refusal(str(error), 503)
 
 
-async def _broken(request: Request, error: Exception) -> Response:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+async def _broken(_: Request, __: Exception) -> Response:
     return _refusal("the trader met an error of its own; its log has it", 500)

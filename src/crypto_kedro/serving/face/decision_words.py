@@ -32,6 +32,7 @@ _GATE = {
     Language.ENGLISH: "{words} ({name} is {value}, must be {rule} {threshold})",
     Language.JAPANESE: "{words}({name} は {value}、条件は {rule} {threshold})",
 }
+_RULES = {"<=": "\N{LESS-THAN OR EQUAL TO}", ">=": "\N{GREATER-THAN OR EQUAL TO}"}
 _WORDS_OF_THEIR_OWN = frozenset(Reason)
 
 
@@ -64,7 +65,7 @@ def _reason(record: Mapping[str, Any], language: Language) -> str:
         words=words,
         name=reason,
         value=_number(gate["value"], language),
-        rule=gate["rule"],
+        rule=_RULES.get(gate["rule"], gate["rule"]),
         threshold=_number(gate["threshold"], language),
     )
 

@@ -8,7 +8,7 @@ const EVERY_MS = 3000;
 const TOKEN = "crypto-kedro-token";
 const THEMES = ["auto", "light", "dark"];
 const CARDS = {
-  tiles: ["account", "guards", "bars", "price"],
+  tiles: ["account", "guards", "bars", "price", "data_age_ms"],
   price: ["bars", "fills", "price", "account"],
   equity: ["equity_curve", "account"],
   position: ["account", "price", "now_ms"],
@@ -66,6 +66,7 @@ function show() {
   find("board").classList.toggle("old", silent);
   if (!status) return;
   const badge = find("environment");
+  document.documentElement.dataset.environment = status.environment;
   badge.hidden = false;
   badge.className = `badge ${status.environment}`;
   badge.textContent = w.word(status.environment);
@@ -78,7 +79,9 @@ function show() {
     const seen = JSON.stringify([w.currentLanguage(), id === "session" && running, parts.map((part) => status[part])]);
     if (drawn.get(id) === seen) continue;
     drawn.set(id, seen);
+    const focused = document.activeElement?.id;
     find(id).replaceChildren(...cards[id](status, means[id]).filter(Boolean));
+    if (focused) find(focused)?.focus();
   }
   find("board").setAttribute("aria-busy", "false");
 }
@@ -99,8 +102,8 @@ function showBanners() {
     const more = w.word("halted_more", { by, reason, since: w.moment(since) });
     banners.push(["", w.word("halted_banner"), flatten ? `${more} \u00b7 ${w.word("flattening")}` : more]);
   }
-  const failing = Object.entries(status?.checks ?? {}).filter(([, holds]) => !holds).map(([name]) => w.word(`no_${name}`));
-  if (failing.length) banners.push(["", w.word("not_ready_banner"), failing.join(" \u00b7 ")]);
+  const wrong = status ? new Set(cards.lacking(status).values()) : new Set();
+  if (wrong.size) banners.push(["", w.word("not_ready_banner"), [...wrong].join(" \u00b7 ")]);
   const seen = JSON.stringify(banners);
   if (drawn.get("banners") === seen) return;
   drawn.set("banners", seen);
@@ -162,7 +165,7 @@ function askToStop() {
 }
 
 async function runCycle() {
-  if (!sessionStorage.getItem(TOKEN)) return askForTokenToAct(runCycle);
+  if (!sessionStorage.getItem(TOKEN)) return askForToken(runCycle);
   running = true;
   show();
   try {
@@ -176,11 +179,10 @@ async function runCycle() {
   await refresh();
 }
 
-const askForTokenToAct = (act) => askForToken(act);
-
 async function copy(text) {
-  await navigator.clipboard.writeText(text);
-  toast("copied");
+  // A browser lends its clipboard over https and on this machine only.
+  await navigator.clipboard?.writeText(text);
+  if (navigator.clipboard) toast("copied");
 }
 
 function toast(text) {

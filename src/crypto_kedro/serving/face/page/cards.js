@@ -5,12 +5,13 @@ import { cross, facts, h, heading, s, tick } from "./elements.js";
 import * as w from "./words.js";
 
 export function tiles(status) {
-  const { account, guards, bars, price } = status;
+  const { account, guards, bars, price, data_age_ms: age } = status;
   const known = (value, text) => (value === null || value === undefined ? "\u2013" : text(value));
   const change = bars.length > 1 && price !== null ? Number(price) / bars[0][1] - 1 : null;
   const hours = Math.round((bars.length * 15) / 60);
   return [
-    tile("equity", known(account?.equity, w.yen), "", account ? [w.word("cash", { cash: w.yen(account.cash) })] : []),
+    tile("equity", known(account?.equity, w.yen), "", account ? [
+      w.word("cash", { cash: w.yen(account.cash) }), account.positions.length ? w.word("open_result", { net: w.gain(openResult(account)) }) : ""] : []),
     tile("day_net", known(account?.day_net, w.gain), w.tone(account?.day_net), account ? [
       w.word("trades_of", { count: account.day_trades, limit: guards.max_trades_a_day }),
       w.word("week_net", { net: w.gain(account.week_net) })] : []),
@@ -19,9 +20,12 @@ export function tiles(status) {
       w.word("of_limit", { limit: w.percent(guards.max_drawdown, 0) })] : [],
       account ? meter(account.deepest_drawdown / guards.max_drawdown) : null),
     tile("price", known(price, w.yen), "", change === null ? [] : [
-      h("span", { class: w.tone(change) }, w.word("over_shown", { change: w.percent(change, 2, true), hours }))]),
+      h("span", { class: w.tone(change) }, w.word("over_shown", { change: w.percent(change, 2, true), hours })),
+      w.word("bar_closed", { age: w.duration(age) })]),
   ];
 }
+
+const openResult = ({ positions }) => positions.reduce((sum, held) => sum + Number(held.unrealized) - Number(held.costs), 0);
 
 function tile(name, figure, tone, under, extra = null) {
   return h("div", { class: "tile", id: `tile-${name}` },
@@ -112,7 +116,7 @@ export function decision({ decision: record, decision_words: said }, open) {
     h("p", { class: "sentence" }, said[w.currentLanguage()]),
     chances(record.probabilities),
     h("div", { class: "gate-dots", role: "img", "aria-label": summary }, record.gates.map((gate) =>
-      h("i", { class: gate.passed ? "" : "no", title: `${w.reason(gate.name)}: ${w.word(gate.passed ? "passes" : "fails")}` }))),
+      h("i", { class: gate.passed ? "" : "no", title: `${w.gate(gate.name)}: ${w.word(gate.passed ? "passes" : "fails")}` }))),
     h("details", { open: open.has("gates"), ontoggle: (event) => (event.target.open ? open.add("gates") : open.delete("gates")) },
       h("summary", {}, summary),
       h("table", { class: "gates" }, h("tbody", {}, record.gates.map(gateRow)))),
@@ -122,13 +126,12 @@ export function decision({ decision: record, decision_words: said }, open) {
 function gateRow(gate) {
   return h("tr", { class: gate.passed ? "" : "no" },
     h("td", {}, gate.passed ? tick() : cross(), h("span", { class: "unseen" }, w.word(gate.passed ? "passes" : "fails"))),
-    h("td", { title: gate.name }, gateName(gate.name)),
+    h("td", { title: gate.name }, w.gate(gate.name)),
     h("td", { class: "number" }, w.significant(gate.value)),
     h("td", { class: "number soft" }, `${RULES[gate.rule] ?? gate.rule} ${w.significant(gate.threshold)}`));
 }
 
 const RULES = { "<=": "\u2264", ">=": "\u2265" };
-const gateName = (name) => h("code", { class: "soft" }, name);
 
 function chances({ short, flat, long }) {
   if ([short, flat, long].includes(null)) return null;
@@ -144,10 +147,11 @@ export function funnel({ funnel: counts }) {
   const all = counts.reduce((sum, [, bars]) => sum + bars, 0);
   if (!all) return [heading(w.word("funnel")), empty("no_funnel")];
   const entries = counts.find(([name]) => name === "signal")?.[1] ?? 0;
+  const inOrder = w.inOrderOfReasons(counts);
   let from = 0;
   return [
     heading(w.word("funnel"), w.word("funnel_lead", { bars: all, entries })),
-    h("ol", { class: "funnel" }, counts.map(([name, bars]) => {
+    h("ol", { class: "funnel" }, inOrder.map(([name, bars]) => {
       const row = h("li", { class: name === "signal" ? "taken" : "" }, h("span", {}, w.reason(name)), h("b", {}, w.number(bars)),
         s("svg", { viewBox: "0 0 100 7", preserveAspectRatio: "none", "aria-hidden": true },
           s("rect", { x: (from / all) * 100, width: (bars / all) * 100, height: 7 })));
@@ -161,11 +165,13 @@ export function trades({ trades: closed }) {
   if (!closed.length) return [heading(w.word("trades")), empty("no_trades")];
   const sum = closed.reduce((total, trade) => total + Number(trade.net), 0);
   const head = ["opened", "closed", "side", "amount", "entry", "exit", "net", "why"];
-  const numbers = new Set(["amount", "entry", "exit", "net"]);
+  const numbers = ["amount", "entry", "exit", "net"];
+  const roomy = ["opened", "entry", "exit"];
+  const kind = (name) => `${numbers.includes(name) ? "number" : ""} ${roomy.includes(name) ? "roomy" : ""}`;
   return [
     heading(w.word("trades"), h("b", { class: w.tone(sum) }, w.gain(sum))),
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": w.word("trades") }, h("table", { class: "rows" },
-      h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col", class: numbers.has(name) ? "number" : "" }, w.word(name))))),
+      h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col", class: kind(name) }, w.word(name))))),
       h("tbody", {}, closed.map(tradeRow)))),
   ];
 }
@@ -173,12 +179,19 @@ export function trades({ trades: closed }) {
 function tradeRow(trade) {
   const at = (product) => w.number(Number(product) / Number(trade.amount));
   return h("tr", {},
-    h("td", {}, w.clock(trade.opened_at_ms)), h("td", {}, w.clock(trade.closed_at_ms)),
+    h("td", { class: "roomy" }, w.clock(trade.opened_at_ms)), h("td", {}, w.clock(trade.closed_at_ms)),
     h("td", {}, h("span", { class: `badge ${trade.side === "long" ? "up" : "down"}` }, w.word(trade.side))),
     h("td", { class: "number" }, trade.amount),
-    h("td", { class: "number" }, at(trade.entry_product)), h("td", { class: "number" }, at(trade.exit_product)),
+    h("td", { class: "number roomy" }, at(trade.entry_product)), h("td", { class: "number roomy" }, at(trade.exit_product)),
     h("td", { class: `number net ${w.tone(trade.net)}` }, w.gain(trade.net)),
-    h("td", { class: "soft" }, w.reason(trade.exit_reason)));
+    h("td", { class: "soft why" }, w.reason(trade.exit_reason)));
+}
+
+// What is wrong with each check that does not hold.
+export function lacking({ checks, last_cycle: cycle, bar_close_ms: seen }) {
+  const begun = { data: seen !== null, cycle: cycle !== null, pace: cycle !== null, lease: true };
+  const failing = Object.keys(checks).filter((name) => !checks[name]);
+  return new Map(failing.map((name) => [name, w.word(begun[name] ? `no_${name}` : name === "data" ? "no_data_yet" : "no_cycle_yet")]));
 }
 
 const LEVELS = { critical: "down", warning: "caution", info: "" };
@@ -187,19 +200,20 @@ export function incidents({ incidents: seen }) {
   if (!seen.length) return [heading(w.word("incidents")), empty("no_incidents")];
   return [heading(w.word("incidents")), h("ul", { class: "events", tabindex: 0 }, seen.map((incident) => h("li", {},
     h("span", { class: `badge ${LEVELS[incident.severity]}` }, w.word(incident.severity)),
-    h("b", {}, incident.code), h("time", {}, w.moment(incident.at_ms)),
+    h("b", {}, breakable(incident.code)), h("time", {}, w.moment(incident.at_ms)),
     h("span", { class: "what" }, incident.text))))];
 }
 
 export function session(status, { runCycle, running }) {
   const { counts, last_cycle: cycle, now_ms: now, next_wake_ms: wake } = status;
+  const wrong = lacking(status);
   const last = cycle && w.word("last_cycle_value", {
     ago: w.duration(now - cycle.ended_at_ms), trigger: w.word(`trigger_${cycle.trigger}`), took: w.took(cycle.ended_at_ms - cycle.started_at_ms) });
   const next = wake === null ? w.word("on_tick") : wake <= now ? w.word("now") : w.word("next_in", { time: w.duration(wake - now) });
   return [
     heading(w.word("session")),
-    h("ul", { class: "checks" }, Object.entries(status.checks).map(([name, holds]) =>
-      h("li", { class: holds ? "" : "no" }, holds ? tick() : cross(), h("span", {}, w.word(holds ? `check_${name}` : `no_${name}`))))),
+    h("ul", { class: "checks" }, Object.keys(status.checks).map((name) =>
+      h("li", { class: wrong.has(name) ? "no" : "" }, wrong.has(name) ? cross() : tick(), h("span", {}, wrong.get(name) ?? w.word(`check_${name}`))))),
     facts([w.word("session_id"), h("code", {}, status.session_id)], [w.word("running_for"), w.duration(now - status.started_at_ms)],
       [w.word("stage"), String(status.funding_stage)],
       [w.word("cycles"), w.word("cycles_value", { cycles: w.number(counts.cycles), failed: w.number(counts.failed) })],
@@ -220,5 +234,8 @@ export function model({ lineage }, { copy }) {
       short("features", lineage.feature_set_hash), short("data_hash", lineage.data_sha256),
       short("model_sha", lineage.model_git_sha), short("trader_sha", lineage.trader_git_sha))];
 }
+
+// A code may be broken after each underscore.
+const breakable = (code) => code.split(/(?<=_)/).flatMap((part) => [part, h("wbr")]);
 
 const empty = (key) => h("p", { class: "empty" }, w.word(key));

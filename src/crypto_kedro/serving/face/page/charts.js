@@ -3,8 +3,11 @@
 import { h, s } from "./elements.js";
 import * as w from "./words.js";
 
-const RIGHT = 74;
+const RIGHT = 80;
+const JST_MS = 9 * 3_600_000;
+const HOURS = [1, 2, 3, 4, 6, 8, 12, 24];
 const TAG = 20;
+const NARROWEST = 5;
 
 // Draws now and again whenever the width changes.
 function chart(draw) {
@@ -35,13 +38,17 @@ function gridLine(y, width, label) {
   ];
 }
 
+// Whole hours of Japanese time, so many that their labels have room.
 function timeLabels(moments, xOf, width, y) {
-  const room = Math.max(2, Math.floor((width - RIGHT) / 88));
-  const every = Math.ceil(moments.length / room);
-  const shown = moments.map((at, index) => [at, index]).filter(([, index]) => index % every === Math.floor(every / 2));
-  return shown.map(([at, index]) =>
-    s("text", { x: xOf(index), y, "text-anchor": "middle" }, w.isMidnight(at) ? w.day(at) : w.clock(at)),
-  );
+  const hours = (moments.at(-1) - moments[0]) / 3_600_000;
+  const room = Math.max(2, (width - RIGHT) / 84);
+  const step = (HOURS.find((size) => hours / size <= room) ?? 24 * Math.ceil(hours / 24 / room)) * 3_600_000;
+  const slot = (at) => Math.floor((at + JST_MS) / step);
+  return moments.map((at, index) => {
+    const x = xOf(index);
+    if (!index || slot(at) === slot(moments[index - 1]) || x < 18 || x > width - RIGHT - 12) return "";
+    return s("text", { x, y, "text-anchor": "middle" }, w.isMidnight(at) ? w.day(at) : w.clock(at));
+  });
 }
 
 // A hair line under the pointer; `show` is told the nearest index, or null once the pointer has left.
@@ -64,15 +71,17 @@ function follow(svg, { count, xOf, height, width, show }) {
 }
 
 export function priceChart(status, readout) {
-  const { bars, fills } = status;
+  const { bars: all, fills } = status;
   const levels = priceLevels(status);
-  const prices = bars.flatMap(([, , high, low]) => [high, low]);
-  const [lowest, highest] = [Math.min(...prices), Math.max(...prices)];
-  const near = levels.map(({ price }) => price).filter((price) => Math.abs(price - bars.at(-1)[4]) < 2.5 * (highest - lowest));
-  const [low, high] = [Math.min(lowest, ...near), Math.max(highest, ...near)];
-  showBar(readout, bars.at(-1));
+  showBar(readout, all.at(-1));
 
   return chart((width) => {
+    const bars = all.slice(-Math.floor((width - RIGHT) / NARROWEST));
+    const prices = bars.flatMap(([, , high, low]) => [high, low]);
+    const [lowest, highest] = [Math.min(...prices), Math.max(...prices)];
+    const near = levels.filter(({ price }) => Math.abs(price - bars.at(-1)[4]) < 2 * (highest - lowest));
+    const low = Math.min(lowest, ...near.map(({ price }) => price));
+    const high = Math.max(highest, ...near.map(({ price }) => price));
     const height = width < 560 ? 270 : 350;
     const floor = height - 26;
     const step = (width - RIGHT) / bars.length;
@@ -80,12 +89,14 @@ export function priceChart(status, readout) {
     const yOf = scale(low, high, floor - 14, 16);
     const label = w.word("chart_price", { bars: bars.length, low: w.yen(lowest), high: w.yen(highest) });
     const svg = s("svg", { height, role: "img", "aria-label": label });
+    const tags = placed(near, yOf);
+    const isFree = (price) => tags.every(({ tagY }) => Math.abs(tagY - yOf(price)) > TAG - 4);
     svg.append(
-      ...ticks(low, high, height / 62).flatMap((price) => gridLine(yOf(price), width, w.number(price))),
+      ...ticks(low, high, height / 44).flatMap((price) => gridLine(yOf(price), width, isFree(price) ? w.number(price) : "")),
       ...timeLabels(bars.map(([openMs]) => openMs), xOf, width, height - 6),
       ...bars.map((bar, index) => candle(bar, xOf(index), step, yOf)),
       ...fills.map((fill) => mark(fill, bars, xOf, yOf)),
-      ...levelLines(levels.filter(({ price }) => price >= low && price <= high), width, yOf),
+      ...tags.flatMap((tag) => levelLine(tag, width)),
     );
     follow(svg, { count: bars.length, xOf, height: floor, width, show: (index) => showBar(readout, bars[index ?? bars.length - 1]) });
     return svg;
@@ -103,17 +114,22 @@ function priceLevels({ account, price }) {
   return levels;
 }
 
-function levelLines(levels, width, yOf) {
+// Tags from the top down, each moved as far as it takes to leave the one above it readable.
+function placed(levels, yOf) {
   const tags = levels.map((level) => ({ ...level, y: yOf(level.price) })).sort((a, b) => a.y - b.y);
   let below = -Infinity;
   for (const tag of tags) below = tag.tagY = Math.max(tag.y, below + TAG);
-  return tags.flatMap(({ kind, name, price, y, tagY }) => [
-    s("line", { class: `level ${kind}`, x1: 0, x2: width - RIGHT, y1: y, y2: y, stroke: "currentColor" }),
+  return tags;
+}
+
+function levelLine({ kind, name, price, y, tagY }, width) {
+  return [
+    s("line", { class: `level ${kind}`, x1: 0, x2: width - RIGHT, y1: y, y2: y }),
     name ? s("text", { class: `name ${kind}`, x: 4, y: y - 5 }, name) : "",
     s("g", { class: `tag ${kind}` },
       s("rect", { x: width - RIGHT + 2, y: tagY - 9, width: RIGHT - 2, height: 18, rx: 4 }),
       s("text", { x: width - RIGHT + 8, y: tagY + 4 }, w.number(price))),
-  ]);
+  ];
 }
 
 function candle([, open, high, low, close], x, step, yOf) {
@@ -173,6 +189,7 @@ export function equityChart({ equity_curve: curve, account }, readout) {
       gridLine(fallOf(0), width, w.percent(0, 0)),
       s("text", { x: width - RIGHT + 8, y: floor }, w.percent(deepest, 1)),
       s("path", { class: "fallen", d: closed(line(falls, fallOf), fallOf(0)) }),
+      s("path", { class: "fall-line", d: line(falls, fallOf) }),
       s("circle", { class: "dot", cx: xOf(curve.length - 1), cy: yOf(worth.at(-1)), r: 4.5 }));
     follow(svg, { count: curve.length, xOf, height: floor, width, show: (index) => show(index ?? curve.length - 1) });
     return svg;

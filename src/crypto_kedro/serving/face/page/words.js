@@ -31,7 +31,14 @@ export function word(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
+export const gate = (name) => words[language].gates[name] ?? name;
 export const reason = (name) => words[language].reasons[name] ?? name;
+
+// The order in which the core asks: gates first, then what became of the bars that passed them.
+export function inOrderOfReasons(counts) {
+  const order = Object.keys(words[language].reasons);
+  return counts.toSorted(([one], [other]) => order.indexOf(one) - order.indexOf(other));
+}
 
 // A browser may forbid storage; the page then forgets the choice.
 export function stored(name) {

@@ -1,4 +1,6 @@
-"""Headers that keep a browser from doing more with the face than the page needs."""
+"""The outermost layer: what every answer carries, and where an error ends that nobody foresaw."""
+
+import logging
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,11 +16,14 @@ _HEADERS = {
 }
 
 
-class PrivateHeaders:
-    """Adds the headers to every answer.
+_log = logging.getLogger(__name__)
+
+
+class Edge:
+    """Adds headers that keep a browser from doing more with the face than the page needs, and logs what went wrong.
 
     Args:
-        app: the application inside.
+        app: the application inside; it answers also when it raises.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -32,4 +37,7 @@ class PrivateHeaders:
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        await self._app(scope, receive, answer)
+        try:
+            await self._app(scope, receive, answer)
+        except Exception:  # noqa: BLE001 -- the edge of a request: it must not take the connection of the next one along
+            _log.exception("face: %s failed", scope.get("path"))

@@ -11,7 +11,7 @@ from journals import FIRST, NOON_MS, begun, intent
 from crypto_kedro.session.journal import Journal, JournalError, OutdatedFenceError
 from crypto_kedro.session.journal.records import CycleEnded, CycleStarted, Decided, Observed, Trigger
 
-WRITING = Path(__file__).with_name("writing.py")
+WRITING = Path(__file__).with_name("journal_writing.py")
 
 
 def start(path: Path, fence: int, *limits: int) -> subprocess.Popen[str]:
@@ -58,7 +58,7 @@ def test_given_a_full_disk_when_appending_then_one_sentence_says_so_and_the_jour
     with begun(path) as journal:
         written = journal.head
     writing = start(path, 2, 150_000)
-    told, complaint = writing.communicate(timeout=60)
+    told, complaint = writing.communicate(timeout=300)
     assert writing.returncode == 3
     assert complaint.count("\n") == 1
     assert "nothing was written" in complaint
@@ -100,7 +100,7 @@ def test_given_traders_with_rising_tokens_at_one_file_when_all_write_then_only_t
     assert first.stdout is not None
     first.stdout.readline()
     second = start(path, 2)
-    _, complaint = first.communicate(timeout=60)
+    _, complaint = first.communicate(timeout=300)
     assert first.returncode == 3
     assert "it took over" in complaint
     kill_after(second, 5)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from journals import CAPITAL, FIRST, NOON_MS, STARTED, begun, entry_request, fill, intent, order, round_trip
 
@@ -224,6 +224,7 @@ def histories(draw: st.DrawFn) -> list[Record]:
     return records
 
 
+@settings(max_examples=100, deadline=None)
 @given(records=histories(), data=st.data())
 def test_given_any_order_of_writing_and_asking_when_folded_then_the_ledger_is_always_the_one_of_a_restart(
     records: list[Record], data: st.DataObject

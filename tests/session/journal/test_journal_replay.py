@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as run_with
 from hypothesis import strategies as st
 from journals import (
     CAPITAL,
@@ -192,6 +193,7 @@ def any_observation(draw: st.DrawFn) -> Observation:
     return Observation(bar, draw(any_float), seen, history, RULES, draw(st.integers(1, 4)))
 
 
+@run_with(max_examples=100, deadline=None)
 @given(
     seen=any_observation(),
     settings=st.builds(

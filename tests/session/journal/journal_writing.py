@@ -1,7 +1,7 @@
 """A process that appends to a journal until it is killed, and prints the number of each entry once it is durable.
 
-Usage: ``python writing.py JOURNAL FENCE [BYTES]``; with BYTES no file may grow beyond that, as on a full disk, and the
-process ends with the journal's sentence.
+Usage: ``python journal_writing.py JOURNAL FENCE [BYTES]``; with BYTES no file may grow beyond that, as on a full disk,
+and the process ends with the sentence of the journal.
 """
 
 import resource

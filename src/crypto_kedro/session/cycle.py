@@ -89,6 +89,7 @@ class CycleReport(Struct, frozen=True):
         repaired: positions whose stop was missing or wrong although it had rested before, and has been set right.
         account, ledger: as last read; None when the exchange did not answer.
         error: one sentence when the cycle was broken off.
+        observed_bar_ms: close of the newest bar that is published, None when it was not asked for.
     """
 
     cycle_id: str
@@ -102,6 +103,7 @@ class CycleReport(Struct, frozen=True):
     account: AccountState | None = None
     ledger: TradeLedger | None = None
     error: str | None = None
+    observed_bar_ms: int | None = None
 
 
 class _View(Struct, frozen=True):
@@ -188,6 +190,7 @@ class Cycle:
             view.account if view else None,
             view.ledger if view else None,
             error,
+            run.observed_bar_ms,
         )
 
     async def _reconcile(self) -> None:
@@ -306,6 +309,7 @@ class Cycle:
         """Ask the core once for each bar, and again for a position whose protection is not known."""
         is_bare = self._standing.is_bare(view.account, view.ledger)
         facts = await self._facts.latest()
+        self._run.observed_bar_ms = None if facts is None else int(facts.bar_close_ms)
         if facts is None or (facts.bar_close_ms <= self._decided_bar_ms and not is_bare):
             if facts is None and is_bare:
                 self._standing.wait_bare(view.account, self._now_ms(), self._terms.bare_ms)
@@ -372,6 +376,7 @@ class _Run:
         self.fills: list[Fill] = []
         self.repaired: list[PositionSide] = []
         self.view: _View | None = None
+        self.observed_bar_ms: int | None = None
 
 
 def _flattens(halt: HaltInForce | None) -> bool:

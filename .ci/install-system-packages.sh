@@ -1,10 +1,19 @@
 #!/bin/sh
-# LightGBM's wheel needs the GNU OpenMP runtime from the system.
+# What Python packages cannot bring: the GNU OpenMP runtime for LightGBM's wheel, and Node.js with npm for the tests of
+# bitbank's own client, which are skipped without them. The argument is the interpreter of the environment.
 set -eu
-if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends libgomp1
-else
+python=${1:-.venv/bin/python}
+
+install() {
+    [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null || return 1
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"
+}
+
+if ! "$python" -c 'import lightgbm' 2> /dev/null && ! install libgomp1; then
     echo "LightGBM needs the system library libgomp.so.1: install the package libgomp1 (Debian, Ubuntu) or libgomp (Fedora)." >&2
     exit 1
+fi
+if ! { command -v node && command -v npm; } > /dev/null && ! install nodejs npm; then
+    echo "Node.js and npm are missing, so bitbank's own client is not tested: install the packages nodejs and npm." >&2
+    [ -z "${CI:-}" ]
 fi

@@ -9,7 +9,7 @@ from served import PRICE, Client, Host, Served, script, settings_with
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.exchange.simulator.control import build_control
-from crypto_kedro.exchange.simulator.faults import Delivery, Fault, FaultKind, Faults, read_fault
+from crypto_kedro.exchange.simulator.faults import STREAM_FAULTS, Delivery, Fault, FaultKind, Faults, read_fault
 
 ORDER, CANCEL = "/v1/user/spot/order", "/v1/user/spot/cancel_order"
 
@@ -167,17 +167,105 @@ def test_given_a_place_when_asking_elsewhere_then_nothing_goes_wrong(exchange: S
     assert exchange.client.http.get("/v1/user/margin/status").status_code == 502
 
 
-def test_given_a_probability_when_asking_often_then_the_seed_decides_which_requests_fail(
+def ticker_fails_with(status: int) -> Callable[[Served], bool]:
+    return lambda exchange: exchange.client.http.get("/btc_jpy/ticker").status_code == status
+
+
+def assets_fail_with(code: int) -> Callable[[Served], bool]:
+    return lambda exchange: exchange.client.get("/user/assets").body["data"].get("code") == code
+
+
+def nonce_is_rejected(exchange: Served) -> bool:
+    headers = Client.nonce_headers("/v1/user/assets", time.time_ns())
+    return exchange.client.get("/user/assets", headers).body["data"].get("code") == 20001
+
+
+def is_in_maintenance(exchange: Served) -> bool:
+    failed = assets_fail_with(10007)(exchange)
+    exchange.pass_seconds(1)
+    return failed
+
+
+def is_filled_first(exchange: Served) -> bool:
+    order_id = exchange.client.order("buy", "limit", "0.0001", price="14000000").data["order_id"]
+    return exchange.client.cancel(order_id).body["success"] == 0
+
+
+def arrives(exchange: Served) -> None:
+    assert exchange.client.public("/btc_jpy/ticker").data["last"] == str(PRICE)
+
+
+def is_cut(exchange: Served) -> bool:
+    try:
+        exchange.client.public("/btc_jpy/ticker")
+    except httpx.RemoteProtocolError:
+        return True
+    return False
+
+
+OUTCOMES: dict[FaultKind, tuple[Callable[[Served], bool | None], int | None]] = {
+    FaultKind.SERVER_ERROR: (ticker_fails_with(502), None),
+    FaultKind.TOO_FREQUENT: (ticker_fails_with(429), None),
+    FaultKind.NONCE_REJECTED: (nonce_is_rejected, None),
+    FaultKind.TIMEOUT: (ticker_fails_with(504), 1),
+    FaultKind.CLOCK_SKEW: (assets_fail_with(20035), None),
+    FaultKind.MAINTENANCE: (is_in_maintenance, 500),
+    FaultKind.FILL_DURING_CANCEL: (is_filled_first, None),
+    FaultKind.SLOW: (arrives, 1),
+    FaultKind.ANSWER_LOST: (ticker_fails_with(504), 1),
+    FaultKind.CUT: (is_cut, None),
+}
+"""How a client sees that a fault struck (None: not from one answer), and its length in milliseconds for these tests."""
+
+
+def test_every_fault_of_a_request_is_specified_by_chance() -> None:
+    assert {*OUTCOMES} | STREAM_FAULTS == {*FaultKind}
+
+
+@pytest.mark.parametrize("kind", OUTCOMES)
+def test_given_a_probability_when_asking_often_then_the_seed_decides_which_requests_the_fault_strikes(
+    exchange: Served, faults: Faults, kind: FaultKind
+) -> None:
+    is_struck, lasts_ms = OUTCOMES[kind]
+
+    def struck(seed: int) -> list[int]:
+        faults.replace([Fault(kind, probability=0.3, ms=lasts_ms)], seed)
+        strikes: list[int] = []
+        for number in range(16):
+            before = faults.report()[0]["struck"]
+            seen, counted = is_struck(exchange), faults.report()[0]["struck"] > before
+            assert seen in (counted, None)
+            strikes += [number] * counted
+        return strikes
+
+    first = struck(7)
+    assert 1 <= len(first) <= 12
+    assert struck(7) == first
+    assert struck(8) != first
+
+
+def test_given_two_faults_when_each_strikes_by_chance_then_neither_changes_the_luck_of_the_other(
     exchange: Served, faults: Faults
 ) -> None:
-    def failures(seed: int) -> list[int]:
-        faults.replace([Fault(FaultKind.SERVER_ERROR, probability=0.3)], seed)
-        return [number for number in range(40) if exchange.client.http.get("/tickers").status_code == 502]
+    def statuses(*kinds: FaultKind) -> list[int]:
+        faults.replace([Fault(kind, probability=0.3) for kind in kinds], seed=3)
+        return [exchange.client.http.get("/tickers").status_code for _ in range(30)]
 
-    first = failures(7)
-    assert 4 <= len(first) <= 22
-    assert failures(7) == first
-    assert failures(8) != first
+    too_frequent, broken = statuses(FaultKind.TOO_FREQUENT), statuses(FaultKind.SERVER_ERROR)
+    first_wins = [
+        429 if 429 in both else 502 if 502 in both else 200 for both in zip(too_frequent, broken, strict=True)
+    ]
+    assert statuses(FaultKind.TOO_FREQUENT, FaultKind.SERVER_ERROR) == first_wins
+    assert {429, 502, 200} == {*first_wins}
+
+
+def test_given_a_fault_that_cannot_befall_a_request_when_asking_then_another_one_strikes_and_none_is_used_up(
+    exchange: Served, faults: Faults
+) -> None:
+    elsewhere = [FaultKind.FILL_DURING_CANCEL, FaultKind.NONCE_REJECTED, FaultKind.CLOCK_SKEW, FaultKind.SILENT]
+    faults.replace([Fault(kind, times=1) for kind in (*elsewhere, FaultKind.SERVER_ERROR)])
+    assert exchange.client.http.get("/tickers").status_code == 502
+    assert [row["struck"] for row in faults.report()] == [0, 0, 0, 0, 1]
 
 
 def test_given_the_switchboard_when_faults_are_put_in_force_then_it_tells_how_often_each_has_struck(
@@ -234,6 +322,13 @@ def test_messages_are_held_back_repeated_and_silenced_within_their_own_room() ->
         [5],
         [],
     ]
+    faults.replace([Fault(FaultKind.STALE, times=3)])
+    assert [delivery.pass_on("depth", 7), delivery.pass_on("ticker", 8), delivery.pass_on("breaker", 9)] == [
+        [5],
+        [2],
+        [],
+    ]
+    assert delivery.pass_on("depth", 10) == [10]
 
 
 def serve_with(serve: Callable[..., Served], faults: Faults, **changes: object) -> Served:

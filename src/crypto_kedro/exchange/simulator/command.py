@@ -6,15 +6,34 @@ import click
 
 from crypto_kedro.errors import CryptoKedroError
 
+# A line with \b alone keeps click from wrapping what follows it.
+_EPILOG = """\b
+Examples:
+  kedro bitbank-sim --data synthetic
+  kedro bitbank-sim --data candles.parquet --speed 60 --state sim.db
+  kedro bitbank-sim --data synthetic --fault answer_lost=0.01 --fault twice=0.1 --seed 7
 
-@click.command(name="bitbank-sim")
+\b
+Faults of requests:
+  server_error  too_frequent  nonce_rejected  timeout  clock_skew  maintenance
+  fill_during_cancel  slow  answer_lost  cut
+
+\b
+Faults of the streams:
+  silent  stale  out_of_order  twice
+"""
+
+
+@click.command(name="bitbank-sim", epilog=_EPILOG)
 @click.option("--data", required=True, help="Parquet or CSV file (or folder) of 1-minute candles, or 'synthetic'.")
 @click.option("--speed", default=1.0, show_default=True, help="Market time per real time; 0 moves by /_control alone.")
 @click.option("--port", default=8900, show_default=True, help="Port of the REST API on 127.0.0.1; 0 takes a free one.")
 @click.option("--control-port", type=int, help="Port of /_control; without it there is none.")
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="File that remembers over restarts.")
 @click.option("--start", help="UTC date from which to play; what lies before is history.")
-@click.option("--fault", "bad_days", multiple=True, help="KIND=PROBABILITY of a fault, such as answer_lost=0.01.")
+@click.option(
+    "--fault", "bad_days", multiple=True, metavar="KIND=PROBABILITY", help="What goes wrong how often; any number."
+)
 @click.option("--seed", default=1, show_default=True, help="Seed of the synthetic market and the faults.")
 @click.option("--cash", default="1000000", show_default=True, help="JPY to start with.")
 @click.option("--btc", default="0", show_default=True, help="BTC to start with.")
@@ -34,14 +53,7 @@ def bitbank_sim(
     key: str,
     secret: str,
 ) -> None:
-    """Serve a test exchange that speaks bitbank's protocol on loopback.
-
-    Examples:
-      kedro bitbank-sim --data synthetic
-
-      kedro bitbank-sim --data candles.parquet --speed 60 --state sim.db
-
-    """
+    """Serve a test exchange that speaks bitbank's protocol on loopback."""
     from crypto_kedro.exchange.simulator.faults import Faults, read_fault
     from crypto_kedro.exchange.simulator.journal import stored_start_ms
     from crypto_kedro.exchange.simulator.launch import launch

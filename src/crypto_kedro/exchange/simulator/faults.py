@@ -64,11 +64,12 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True):
     ms: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability <= 1 or (self.times is not None and self.times < 1):
+        if not 0 <= self.probability <= 1:
             raise ConfigurationError(
-                f"simulator: fault {self.kind} has probability {self.probability} and times {self.times}; the first "
-                "must lie in 0..1 and the second be at least 1"
+                f"simulator: fault {self.kind} has probability {self.probability:g}; it must lie in 0..1"
             )
+        if self.times is not None and self.times < 1:
+            raise ConfigurationError(f"simulator: fault {self.kind} strikes {self.times} times; it must be at least 1")
 
     @property
     def lasts_ms(self) -> int:
@@ -87,7 +88,7 @@ def read_fault(text: str) -> Fault:
         return Fault(FaultKind(kind), float(probability))
     except ValueError as error:
         raise ConfigurationError(
-            f"simulator: --fault {text} is not KIND=PROBABILITY with a kind of {', '.join(FaultKind)}"
+            f"simulator: --fault {text} is not KIND=PROBABILITY; the kinds are {', '.join(FaultKind)}"
         ) from error
 
 

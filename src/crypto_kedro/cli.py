@@ -10,8 +10,11 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS
 from kedro.framework.project import settings
 from kedro.framework.startup import ProjectMetadata
 
+from crypto_kedro.accounts import accounts
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.exchange.simulator.command import bitbank_sim
+from crypto_kedro.session.journal.commands import lineage, replay
+from crypto_kedro.session.stop_commands import resume, stop
 
 _RUN_PARAMS = next(option for option in kedro_run.params if option.name == "params")
 
@@ -66,7 +69,8 @@ cli.add_command(
 )
 
 
-cli.add_command(bitbank_sim)
+for command in (bitbank_sim, replay, lineage, stop, resume, accounts):
+    cli.add_command(command)
 
 
 @cli.command()

@@ -28,6 +28,7 @@ from crypto_kedro.session.status import WatchedTrader
 
 BY = "HTTP face"
 _SMALLEST_TO_COMPRESS = 1_000
+_COMPRESSION = 4
 _LONGEST_REASON = 300
 _log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class JsonAnswer(Response):
 def build_face(trader: WatchedTrader, settings: FaceSettings) -> ASGIApp:
     """Build the application; it is to be served on the trader's own event loop."""
     face = _Face(trader, settings)
-    middleware = [Middleware(GZipMiddleware, minimum_size=_SMALLEST_TO_COMPRESS)]
+    middleware = [Middleware(GZipMiddleware, minimum_size=_SMALLEST_TO_COMPRESS, compresslevel=_COMPRESSION)]
     if settings.on_loopback:
         # A page from elsewhere could otherwise read the account under a name of its own that leads to this machine.
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]))

@@ -105,7 +105,8 @@ def test_given_a_resting_order_when_polled_then_it_is_told_in_pubnubs_envelope_a
     assert order == placed | {"executed_at": None, "canceled_at": None, "is_just_triggered": False}
     (jpy,) = [row for row in assets["d"]["params"] if row["asset"] == "jpy"]
     balance = exchange.client.balance("jpy")
-    assert (jpy["freeAmount"], jpy["lockedAmount"]) == (balance["free_amount"], balance["locked_amount"])
+    assert jpy == {name: balance[name] for name in jpy}
+    assert {"free_amount", "locked_amount", "onhand_amount", "withdrawing_amount", "amount_precision"} < {*jpy}
 
 
 def test_given_a_held_poll_when_an_order_is_placed_then_it_wakes(

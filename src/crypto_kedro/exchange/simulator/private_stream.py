@@ -36,6 +36,7 @@ TOKEN_LIFE_MS = 12 * HOUR_MS
 _TICKS_PER_MS = 10_000
 _KEPT_EVENTS = 1_000
 _HELD_SECONDS = 280.0
+_ASSET_FIELDS = ("asset", "amount_precision", "free_amount", "locked_amount", "onhand_amount", "withdrawing_amount")
 
 
 class PrivateStream:
@@ -173,17 +174,8 @@ class PrivateStream:
         return order_json(order) | shown | {"is_just_triggered": event.is_just_triggered}
 
     def _assets_json(self) -> list[Json]:
-        return [
-            {
-                "asset": asset["asset"],
-                "amountPrecision": asset["amount_precision"],
-                "freeAmount": asset["free_amount"],
-                "lockedAmount": asset["locked_amount"],
-                "onhandAmount": asset["onhand_amount"],
-                "withdrawingAmount": asset["withdrawing_amount"],
-            }
-            for asset in assets_json(self._exchange)["assets"]
-        ]
+        # The documentation's sample is in camel case, its table and what was recorded of the live stream are not.
+        return [{name: asset[name] for name in _ASSET_FIELDS} for asset in assets_json(self._exchange)["assets"]]
 
 
 def _whole_number(text: str) -> int | None:

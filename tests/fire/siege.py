@@ -35,6 +35,14 @@ BAD_DAYS: tuple[dict[str, Any], ...] = (
 )
 _LAST_CYCLES = 12
 _PATIENCE_S = 120.0
+_ALL_THAT_IS_SLOW_TO_IMPORT = (
+    "crypto_kedro.exchange.bitbank",
+    "crypto_kedro.exchange.simulator.application",
+    "crypto_kedro.exchange.simulator.control",
+    "crypto_kedro.exchange.simulator.server",
+    "crypto_kedro.session.cycle",
+    "crypto_kedro.session.lease",
+)
 _BYTES_A_REQUEST = 170
 """Of the wire log."""
 
@@ -93,7 +101,10 @@ class Siege:
         clock: of exchange and traders.
         interruptions: spans without a trader, in market time.
         ends: exit statuses of all traders so far.
+        began_ms: market time of its beginning, Unix milliseconds UTC.
     """
+
+    began_ms = START_MS
 
     def __init__(self, folder: Path, seed: int, lives: int, minutes: int) -> None:
         self.random = random.Random(seed)
@@ -104,7 +115,7 @@ class Siege:
             (folder / name).mkdir()
         self.clock = SharedClock.make(self._camp.clock, START_MS)
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["posts"])
+        self._context.set_forkserver_preload(list(_ALL_THAT_IS_SLOW_TO_IMPORT))
         self._started = 0
         self._idle_since_ms: int | None = START_MS
 

@@ -59,6 +59,7 @@ _PUBLIC: dict[str, dict[str, Schema]] = {
     "/tickers_jpy": {},
     "/v1/spot/status": {},
     "/v1/spot/pairs": {},
+    "/spot/pairs": {},
     "/{pair}/ticker": {"pair": _PAIR},
     "/{pair}/depth": {"pair": _PAIR},
     "/{pair}/transactions": {"pair": _PAIR},

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import BUCKET, TERMS, SteadyClock, Storage, Wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from storages import BUCKET, TERMS, SteadyClock, Storage, Wire
 
 from crypto_kedro.cloud.lease import GcsLease
 from crypto_kedro.errors import ConfigurationError

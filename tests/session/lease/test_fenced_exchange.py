@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from conftest import TERMS, SteadyClock
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+from steady_clock import TERMS, SteadyClock
 
 from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
 from crypto_kedro.exchange.port import Exchange, Placed

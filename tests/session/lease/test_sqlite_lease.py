@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import TERMS, SteadyClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from steady_clock import TERMS, SteadyClock
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.session.lease import (

@@ -1,7 +1,8 @@
 """Specifies realised results by day and month in Japan."""
 
-from written_fills import CLOSE_LONG, LONG, OPEN_LONG, ROUND_TRIPS, SELL, bought, fill, sold
+from written_fills import CLOSE_LONG, LONG, OPEN_LONG, ROUND_TRIPS, SELL, at, bought, fill, sold
 
+from crypto_kedro.accounting.calendar import jst_year, year_start_ms
 from crypto_kedro.accounting.cost_basis import Holding, moving_costs
 from crypto_kedro.accounting.periods import Period, coin_results, day_label, month_label, periods
 from crypto_kedro.accounting.trades import margin_results
@@ -22,6 +23,12 @@ def test_given_round_trips_when_told_by_day_then_only_days_with_a_closing_appear
             Jpy.of(-4_085),
         ),
     )  # fmt: skip
+
+
+def test_given_a_year_then_it_begins_at_midnight_in_japan() -> None:
+    assert year_start_ms(2026) == at("2026-01-01")
+    assert jst_year(year_start_ms(2026)) == 2026
+    assert jst_year(year_start_ms(2026) - 1) == 2025
 
 
 def test_given_midnight_in_japan_then_it_begins_the_new_day() -> None:

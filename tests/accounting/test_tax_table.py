@@ -69,6 +69,24 @@ def test_given_fractions_of_a_yen_then_costs_of_coins_are_rounded_up_and_the_res
     assert found.in_yen.income == 400_000 + 639 - 333_333 - 4_724
 
 
+def test_given_coins_from_before_with_a_fraction_of_a_yen_then_nothing_was_bought() -> None:
+    opening = Holding(10**8, Jpy.of("1000000.5"))
+    coins = coin_years((sold("2026-02-01", "1", "2000000"),), opening, Method.TOTAL_AVERAGE, 2026, 2026)
+
+    (yen,) = [found.in_yen for found in year_tables(coins, ())]
+
+    assert (yen.opening, yen.bought, yen.cost_of_sales, yen.income) == (1_000_001, 0, 1_000_001, 999_999)
+
+
+def test_given_a_gain_that_its_costs_eat_up_then_it_is_a_loss() -> None:
+    # gross 100, fees 300, interest 60
+    close = fill(2, "2026-09-21T12:00", SELL, LONG, "0.01", 15_010_000, charged="300", interest="60", net="-260")
+
+    (found,) = year_tables(coin_years((), Holding(), Method.TOTAL_AVERAGE, 2026, 2026), margin_results((close,)))
+
+    assert (found.margin_gains, found.margin_losses) == (Jpy(0), Jpy.of(260))
+
+
 def test_given_purchases_alone_then_rounding_sells_nothing() -> None:
     found = table(bought("2026-01-01", "0.3", "0.4"), bought("2026-01-02", "0.3", "0.4"))
 

@@ -35,6 +35,7 @@ class DiscordServer:
     received: list[Received] = field(default_factory=list)
     requests: int = 0
     rate_limited: int = 0
+    unwaited: int = 0
     url: str = ""
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _window_s: float = -1e9
@@ -55,6 +56,7 @@ class DiscordServer:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.requests += 1
+        self.unwaited += request.query.get("wait") != "true"
         response = await self._answer(request)
         async with self._changed:
             self._changed.notify_all()

@@ -86,6 +86,7 @@ def test_news_put_together_arrives_as_one_quiet_message() -> None:
             ]
             assert message.payload["content"] == ""
             assert message.payload["flags"] == 4096
+            assert on.server.unwaited == 0
             assert message.payload["allowed_mentions"] == {"parse": [], "users": []}
 
     play(story)

@@ -101,6 +101,10 @@ def test_given_an_order_when_the_account_is_followed_then_the_store_holds_it_unt
     order_id = place(account)["order_id"]
     told = truth.look_up(order_id)
     assert told.items() <= account.call("rows", "spot_order", [told]).result[-1].items()
+    jpy = truth.balance("jpy")
+    amounts = {name: jpy[name] for name in ("asset", "free_amount", "locked_amount", "onhand_amount")}
+    assert float(amounts["locked_amount"]) > 0
+    assert any(amounts.items() <= row.items() for row in account.call("rows", "asset", [amounts]).result)
     truth.cancel(order_id)
     assert account.call("gone", "spot_order", {"order_id": order_id}).result is True
 

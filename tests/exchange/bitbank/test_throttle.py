@@ -1,0 +1,47 @@
+"""The connector keeps below bitbank's limits by itself: ten queries and six updates within any second."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from rows import assets, order_row
+from wire_server import WireServer, data
+
+from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
+
+SECOND_MS = 1_000
+
+
+def sent_at_ms(server: WireServer, ask: Callable[[BitbankExchange], Awaitable[Any]], times: int) -> list[int]:
+    """Ask so often at once, and return the moments at which the requests were signed."""
+
+    async def all_at_once() -> None:
+        settings = BitbankSettings(public_url=server.url, private_url=server.url)
+        async with BitbankExchange(settings, Credentials("key", "secret")) as exchange:
+            await asyncio.gather(*(ask(exchange) for _ in range(times)))
+
+    asyncio.run(all_at_once())
+    return sorted(int(sent.headers["ACCESS-REQUEST-TIME"]) for sent in server.sent)
+
+
+@pytest.mark.parametrize(
+    ("target", "answer", "ask", "limit"),
+    [
+        ("GET /v1/user/assets", data(**assets()), lambda exchange: exchange.balances(), 10),
+        ("POST /v1/user/spot/cancel_order", data(**order_row()), lambda exchange: exchange.cancel(1), 6),
+    ],
+)
+def test_given_more_requests_than_a_second_allows_when_asked_at_once_then_no_second_holds_too_many(
+    server: WireServer,
+    target: str,
+    answer: Any,
+    ask: Callable[[BitbankExchange], Awaitable[Any]],
+    limit: int,
+) -> None:
+    server.on(target, answer)
+
+    moments = sent_at_ms(server, ask, 2 * limit)
+
+    assert len(moments) == 2 * limit
+    assert all(later - earlier > SECOND_MS for earlier, later in zip(moments, moments[limit:], strict=False))

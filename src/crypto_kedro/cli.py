@@ -13,6 +13,7 @@ from kedro.framework.startup import ProjectMetadata
 from crypto_kedro.accounts import accounts
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.exchange.simulator.command import bitbank_sim
+from crypto_kedro.reporting.messages.command import try_messages
 from crypto_kedro.session.journal.commands import lineage, replay
 from crypto_kedro.session.stop_commands import resume, stop
 
@@ -69,7 +70,7 @@ cli.add_command(
 )
 
 
-for command in (bitbank_sim, replay, lineage, stop, resume, accounts):
+for command in (bitbank_sim, replay, lineage, stop, resume, accounts, try_messages):
     cli.add_command(command)
 
 

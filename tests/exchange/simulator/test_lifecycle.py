@@ -13,10 +13,11 @@ import socketio
 from served import UNLIMITED, Client, on_this_loop, script
 
 from crypto_kedro.exchange.simulator.application import build_application
+from crypto_kedro.exchange.simulator.faults import Fault, FaultKind, Faults
 from crypto_kedro.exchange.simulator.running import RunningExchange
 
 ROOMS = ["ticker_btc_jpy", "depth_diff_btc_jpy", "depth_whole_btc_jpy"]
-PATIENCE_S = 10
+PATIENCE_S = 30
 
 
 async def patiently(story: Callable[[], Awaitable[None]]) -> None:
@@ -106,3 +107,23 @@ def test_given_a_poll_whose_client_leaves_when_an_event_comes_then_nothing_waits
                 await asyncio.sleep(0.01)
 
     asyncio.run(patiently(story))
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [(FaultKind.TIMEOUT, 504), (FaultKind.ANSWER_LOST, 504), (FaultKind.SLOW, 200)]
+)
+def test_given_an_answer_that_a_fault_holds_back_when_the_server_stops_then_it_comes_at_once(
+    caplog: pytest.LogCaptureFixture, kind: FaultKind, status: int
+) -> None:
+    async def story() -> httpx.Response:
+        faults = Faults([Fault(kind, times=1, ms=100 * PATIENCE_S * 1_000)])
+        async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
+            async with on_this_loop(build_application(RunningExchange(script(), UNLIMITED), faults=faults)) as url:
+                held = asyncio.create_task(http.get(f"{url}/tickers"))
+                while not faults.report()[0]["struck"]:
+                    await asyncio.sleep(0)
+            return await held
+
+    caplog.set_level(logging.WARNING)
+    assert asyncio.run(story()).status_code == status
+    assert caplog.messages == []

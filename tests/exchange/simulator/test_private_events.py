@@ -16,7 +16,7 @@ from crypto_kedro.trading.orders import Side
 
 SUBSCRIBE_KEY = "sub-c-ecebae8e-dd60-11e6-b6b1-02ee2ddab7fe"
 HOUR_MS = 3_600_000
-PATIENCE_S = 10
+PATIENCE_S = 30
 
 
 class WallClock:

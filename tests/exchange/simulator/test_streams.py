@@ -15,7 +15,7 @@ from crypto_kedro.exchange.simulator.commands import Break, Trade
 from crypto_kedro.trading.money import Btc, Price
 from crypto_kedro.trading.orders import Side
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 @pytest.fixture

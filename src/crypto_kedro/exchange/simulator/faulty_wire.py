@@ -14,8 +14,8 @@ from crypto_kedro.exchange.simulator.access import CLOCK_SKEW
 from crypto_kedro.exchange.simulator.answers import failure
 from crypto_kedro.exchange.simulator.codes import ErrorCode
 from crypto_kedro.exchange.simulator.commands import Impose, Trade
-from crypto_kedro.exchange.simulator.departure import departure
 from crypto_kedro.exchange.simulator.faults import Fault, FaultKind, Faults
+from crypto_kedro.exchange.simulator.held_answer import hold
 from crypto_kedro.exchange.simulator.rendering import engine_order_id
 from crypto_kedro.exchange.simulator.running import RunningExchange
 from crypto_kedro.trading.money import Price
@@ -39,9 +39,12 @@ class FaultyWire:
         self._app = app
         self._running = running
         self._faults = faults
+        self._stop = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or let it fail."""
+        """Answer one request, or let it fail; nothing is held back any more when the lifespan ends."""
+        if scope["type"] == "lifespan":
+            receive = self._until_the_stop(receive)
         fault = None
         if scope["type"] == "http" and not self._faults.are_none:
             fault = self._faults.strike_request(scope["path"], _what_can_befall(scope))
@@ -49,6 +52,15 @@ class FaultyWire:
             await self._app(scope, receive, send)
         else:
             await _HAPPENINGS[fault.kind](self, fault, scope, receive, send)
+
+    def _until_the_stop(self, receive: Receive) -> Receive:
+        async def heed() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                self._stop.set()
+            return message
+
+        return heed
 
     async def _refuse(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         if fault.kind is FaultKind.SERVER_ERROR:
@@ -60,7 +72,7 @@ class FaultyWire:
         await answer(scope, receive, send)
 
     async def _time_out(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
-        if not await _gives_up(receive, fault.lasts_ms):
+        if await hold(receive, self._stop, fault.lasts_ms / 1_000):
             await _html_page(504, "504 Gateway Time-out")(scope, receive, send)
 
     async def _skew(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +102,7 @@ class FaultyWire:
 
     async def _delay(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         answer = await self._answer(scope, receive)
-        await asyncio.sleep(fault.lasts_ms / 1_000)
+        await hold(receive, self._stop, fault.lasts_ms / 1_000)
         for message in answer:
             await send(message)
 
@@ -149,15 +161,6 @@ def _what_can_befall(scope: Scope) -> Set[FaultKind]:
 
 def _html_page(status: int, title: str) -> Response:
     return HTMLResponse(_PAGE.format(title), status_code=status)
-
-
-async def _gives_up(receive: Receive, within_ms: int) -> bool:
-    """Wait for the client to close its connection; return whether it did."""
-    try:
-        await asyncio.wait_for(departure(receive), within_ms / 1_000)
-    except TimeoutError:
-        return False
-    return True
 
 
 async def _read(receive: Receive) -> bytes:

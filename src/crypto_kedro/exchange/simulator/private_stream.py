@@ -15,7 +15,6 @@ from starlette.routing import Route
 
 from crypto_kedro.exchange.simulator.account_rendering import assets_json, notice_json, position_json
 from crypto_kedro.exchange.simulator.answers import Answer
-from crypto_kedro.exchange.simulator.departure import departure
 from crypto_kedro.exchange.simulator.events import (
     AccountChanged,
     Event,
@@ -24,10 +23,10 @@ from crypto_kedro.exchange.simulator.events import (
     PositionChanged,
 )
 from crypto_kedro.exchange.simulator.faults import Delivery, Faults
+from crypto_kedro.exchange.simulator.held_answer import hold
 from crypto_kedro.exchange.simulator.rendering import Json, amount_text, fill_json, order_json
 from crypto_kedro.exchange.simulator.running import RunningExchange
 from crypto_kedro.exchange.simulator.settings import PAIR
-from crypto_kedro.exchange.simulator.task_set import end_tasks
 from crypto_kedro.market.bars import HOUR_MS, MINUTE_MS
 
 SUBSCRIBE_KEY = "sub-c-ecebae8e-dd60-11e6-b6b1-02ee2ddab7fe"
@@ -90,7 +89,7 @@ class PrivateStream:
         if cursor == 0:
             return self._answer(self._next_moment(), [])
         if not self._after(cursor):
-            await _first_of(self._news, request)
+            await hold(request.receive, self._news, _HELD_SECONDS)
         events = self._after(cursor)
         return self._answer(events[-1][0] if events else cursor, events)
 
@@ -180,12 +179,3 @@ class PrivateStream:
 
 def _whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
-
-
-async def _first_of(news: asyncio.Event, request: Request) -> None:
-    """Wait for news, the client's leaving or the end of PubNub's patience."""
-    waiting = [asyncio.create_task(news.wait()), asyncio.create_task(departure(request.receive))]
-    try:
-        await asyncio.wait(waiting, timeout=_HELD_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await end_tasks(*waiting)

@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from wire_log import LoggedExchange, WireLog
 
 from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
-from crypto_kedro.exchange.port import Exchange
+from crypto_kedro.exchange.port import Exchange, ExchangeError
 from crypto_kedro.exchange.simulator.application import build_application
 from crypto_kedro.exchange.simulator.control import build_control
 from crypto_kedro.exchange.simulator.faults import Faults
@@ -26,7 +26,7 @@ from crypto_kedro.exchange.simulator.server import loopback_socket, run
 from crypto_kedro.exchange.simulator.settings import ApiKey, SimulatorSettings
 from crypto_kedro.session.cycle import Cycle, CycleTerms
 from crypto_kedro.session.folder import SessionFolder
-from crypto_kedro.session.journal import Journal, JournalError, Writer
+from crypto_kedro.session.journal import Journal, JournalError, OutdatedFenceError, Writer
 from crypto_kedro.session.journal.records import Lineage, SessionStarted, Trigger
 from crypto_kedro.session.lease import FencedExchange, LeaseLostError, LeaseTerms, SqliteLease, acquire_within
 from crypto_kedro.trading.money import Jpy
@@ -149,10 +149,10 @@ def trade(post: Post, holds_lease: Event) -> None:
     """Trade until killed, or until the process may not go on."""
     try:
         asyncio.run(_trade(post, holds_lease))
+    except (LeaseLostError, OutdatedFenceError):
+        sys.exit(LEASE_LOST)
     except JournalError:
         sys.exit(DISK_FAILED)
-    except LeaseLostError:
-        sys.exit(LEASE_LOST)
 
 
 async def _trade(post: Post, holds_lease: Event) -> None:
@@ -170,6 +170,7 @@ async def _trade(post: Post, holds_lease: Event) -> None:
         async with BitbankExchange(settings, Credentials(key, "secret"), now_ms=clock, sleep=clock.sleep) as account:
             exchange = FencedExchange(account, lease)
             writer = Writer(key, fence.token)
+            await _first_answer(exchange, lease, clock)
             journal.append(writer, clock(), SessionStarted("paper", _LINEAGE, _SETTINGS, CAPITAL, 1))
             terms = CycleTerms(settings=_SETTINGS, funding_stage=1, kelly=2.0)
             cycle = Cycle(exchange, RandomFacts(exchange, clock, camp.seed), journal, writer, terms, clock)
@@ -180,6 +181,18 @@ async def _trade(post: Post, holds_lease: Event) -> None:
                 await clock.sleep(PAUSE_MS / 1000)
                 done += 1
     await lease.release()
+
+
+async def _first_answer(exchange: Exchange, lease: SqliteLease, clock: SharedClock) -> None:
+    """Wait until the exchange answers a signed request, so that the session begins with a clock that is right."""
+    while True:
+        await lease.renew()
+        try:
+            await exchange.account()
+        except ExchangeError:
+            await clock.sleep(PAUSE_MS / 1000)
+        else:
+            return
 
 
 class RandomFacts:

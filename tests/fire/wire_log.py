@@ -18,7 +18,10 @@ from crypto_kedro.trading.orders import Order
 
 
 class Asked(Struct, frozen=True, tag=True):
-    """A signed request arrived; ``at_ms`` is market time everywhere in this log, Unix milliseconds UTC."""
+    """A request arrived, without a key if it is not signed.
+
+    ``at_ms`` is market time everywhere in this log, Unix milliseconds UTC.
+    """
 
     number: int
     at_ms: int
@@ -94,7 +97,7 @@ class LoggedExchange(RunningExchange):
 
 
 class WireLog:
-    """Middleware that writes down every signed request and whether its client got an answer.
+    """Middleware that writes down every request and whether its client got an answer.
 
     Args:
         app: answers.
@@ -106,11 +109,11 @@ class WireLog:
         self._running = running
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = Headers(scope=scope).get("access-key") if scope["type"] == "http" else None
-        if key is None:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         running = self._running
+        key = Headers(scope=scope).get("access-key", "")
         number = running.next_number()
         running.write(Asked(number, running.clock.now_ms(), key, scope["path"]))
         answer = _Answer()

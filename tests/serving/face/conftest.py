@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Error, sync_playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         try:

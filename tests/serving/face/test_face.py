@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from msgspec import structs
-from serving_faces import BEARER, SECRET, asking, served
+from serving_faces import BEARER, SECRET, TOKEN, asking, served
 from shown_trader import BAR_CLOSE_MS, NOW_MS, CycleBrokenError, ShownTrader, account, decided, status
 
 from crypto_kedro.errors import ConfigurationError
@@ -295,6 +295,36 @@ def test_the_face_leaves_the_signals_of_the_process_alone_and_frees_its_port() -
     during = before
     asyncio.run(opened())
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+class SlowTrader(ShownTrader):
+    """A trader whose cycle goes on until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.let_go = asyncio.Event(), asyncio.Event()
+
+    async def tick(self) -> dict[str, Any]:
+        self.begun.set()
+        await self.let_go.wait()
+        self.ticks += 1
+        return {}
+
+
+def test_a_cycle_that_runs_while_the_face_is_closed_comes_to_its_own_end() -> None:
+    async def closed_during_a_cycle() -> int:
+        trader = SlowTrader()
+        async with httpx.AsyncClient(headers=BEARER) as client:
+            async with serving_face(trader, FaceSettings(port=0, token=TOKEN)) as address:
+                asking = asyncio.create_task(client.post(f"{address}/tick"))
+                await trader.begun.wait()
+            await asyncio.gather(asking, return_exceptions=True)
+            trader.let_go.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            return trader.ticks
+
+    assert asyncio.run(closed_during_a_cycle()) == 1
 
 
 def test_a_port_that_is_taken_is_an_error_that_names_it() -> None:

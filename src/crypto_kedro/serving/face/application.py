@@ -1,8 +1,9 @@
 """The face as an ASGI application over one trader."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -32,7 +33,7 @@ _COMPRESSION = 4
 _LONGEST_REASON = 300
 _log = logging.getLogger(__name__)
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Result = TypeVar("Result")
 
 
 class StopOrder(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +86,7 @@ class _Face:
     def __init__(self, trader: WatchedTrader, settings: FaceSettings) -> None:
         self._trader = trader
         self._settings = settings
+        self._at_work: set[asyncio.Future[Any]] = set()
 
     async def health(self, _: Request) -> Response:
         return JsonAnswer({"alive": True})
@@ -106,8 +108,7 @@ class _Face:
 
     async def tick(self, request: Request) -> Response:
         require_bearer(request, self._settings)
-        report: Mapping[str, Any] = await self._trader.tick()
-        return JsonAnswer(plain(report))
+        return JsonAnswer(plain(await self._whole(self._trader.tick())))
 
     async def stop(self, request: Request) -> Response:
         require_bearer(request, self._settings)
@@ -118,8 +119,15 @@ class _Face:
         reason = order.reason.strip()
         if not 0 < len(reason) <= _LONGEST_REASON:
             return _refusal(f"stop: say why, in 1 to {_LONGEST_REASON} characters", 400)
-        await self._trader.stop(by=BY, reason=reason, flatten=order.flatten)
+        await self._whole(self._trader.stop(by=BY, reason=reason, flatten=order.flatten))
         return JsonAnswer({"halted": plain(self._trader.status().halted)})
+
+    async def _whole(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Let the trader's work come to its own end, though the face be closed before: orders may be under way."""
+        task = asyncio.ensure_future(work)
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+        return await asyncio.shield(task)
 
 
 def _refusal(sentence: str, status: int) -> JsonAnswer:

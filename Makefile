@@ -19,7 +19,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Installing the environment (a few minutes the first time) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' 2> .venv/install.log || \
 		{ tail -n 20 .venv/install.log; exit 1; }
-	@$(BIN)/python -c 'import lightgbm' 2> /dev/null || sh .ci/install-system-packages.sh
+	@sh .ci/install-system-packages.sh $(BIN)/python
 	@touch $@
 
 demo: install ## Run the pipelines on the synthetic market and name the report

@@ -1,12 +1,18 @@
 #!/bin/sh
-# What Python packages cannot bring: the GNU OpenMP runtime for LightGBM's wheel, and Node.js with npm for the tests of
-# bitbank's own client, which are skipped without them. The argument is the interpreter of the environment.
+# What Python packages cannot bring: the GNU OpenMP runtime for LightGBM's wheel, Node.js with npm for the tests of
+# bitbank's own client, and Chromium for those of the dashboard. The tests are skipped without them, the wheel is not.
+# The argument is the interpreter of the environment.
 set -eu
 python=${1:-.venv/bin/python}
 
 install() {
     [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null || return 1
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" > /dev/null
+}
+
+missing() {
+    echo "$1" >&2
+    [ -z "${CI:-}" ]
 }
 
 if ! "$python" -c 'import lightgbm' 2> /dev/null && ! install libgomp1; then
@@ -14,6 +20,8 @@ if ! "$python" -c 'import lightgbm' 2> /dev/null && ! install libgomp1; then
     exit 1
 fi
 if ! { command -v node && command -v npm; } > /dev/null && ! install nodejs npm; then
-    echo "Node.js and npm are missing, so bitbank's own client is not tested: install the packages nodejs and npm." >&2
-    [ -z "${CI:-}" ]
+    missing "Node.js and npm are missing, so bitbank's own client is not tested: install the packages nodejs and npm."
+fi
+if ! command -v chromium > /dev/null && ! install chromium && ! "$python" -m playwright install chromium; then
+    missing "There is no Chromium, so the dashboard is not tested: install the package chromium."
 fi

@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+TESTABLE := .venv/.testable
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 .DEFAULT_GOAL := help
@@ -19,13 +20,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Installing the environment (a few minutes the first time) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' 2> .venv/install.log || \
 		{ tail -n 20 .venv/install.log; exit 1; }
-	@sh .ci/install-system-packages.sh $(BIN)/python
+	@sh .ci/install-system-packages.sh
+	@touch $@
+
+$(TESTABLE): $(INSTALLED)
+	@sh .ci/install-system-packages.sh tests
 	@touch $@
 
 demo: install ## Run the pipelines on the synthetic market and name the report
 	$(BIN)/kedro run
 
-test: install ## Run the fast tests
+test: $(TESTABLE) ## Run the fast tests
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: install lint types imports coverage demo notebooks viz ## Everything that CI runs
@@ -40,7 +45,7 @@ types: install
 imports: install
 	$(BIN)/lint-imports
 
-coverage: install # `make test` with the slow tests, measured
+coverage: $(TESTABLE) # `make test` with the slow tests, measured
 	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "slow or not slow" --cov --cov-report=term
 
 notebooks: install ## Execute the notebooks on the data of the last run, into data/08_reporting/notebooks

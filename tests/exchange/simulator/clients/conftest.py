@@ -1,14 +1,15 @@
-"""The simulator as a process."""
+"""The simulator and ccxt as processes."""
 
 from collections.abc import Iterator
 
 import pytest
-from foreign import Simulator, Truth
+from ccxt_process import started
+from foreign import ForeignClient, Simulator, Truth
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def simulator() -> Iterator[Simulator]:
-    """One simulator for all tests of a client."""
+    """One simulator for all clients."""
     running = Simulator()
     yield running
     running.close()
@@ -18,3 +19,18 @@ def simulator() -> Iterator[Simulator]:
 def truth(simulator: Simulator) -> Truth:
     """What the simulator says itself."""
     return simulator.truth
+
+
+@pytest.fixture(scope="session")
+def ccxt_client(simulator: Simulator) -> Iterator[ForeignClient]:
+    """What ccxt tells."""
+    running = started(simulator)
+    yield running
+    running.close()
+
+
+@pytest.fixture(autouse=True)
+def no_open_orders(truth: Truth) -> Iterator[None]:
+    """No test leaves an order behind."""
+    yield
+    truth.cancel_everything()

@@ -143,7 +143,7 @@ class Answer:
 
 
 class ForeignClient:
-    """A client as a program that takes one call a line, ``[method, arguments]``.
+    """A client as a program that takes one call a line, ``[method, arguments, settings]``.
 
     Args:
         command: program and arguments.
@@ -153,9 +153,9 @@ class ForeignClient:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self._process = Process(command, environment)
 
-    def call(self, method: str, *arguments: Any) -> Answer:
-        """Call a method of the client."""
-        self._process.say(json.dumps([method, arguments]))
+    def call(self, method: str, *arguments: Any, **settings: Any) -> Answer:
+        """Call a method of the client; only ccxt takes settings."""
+        self._process.say(json.dumps([method, arguments, settings]))
         return Answer(json.loads(self._process.hear()))
 
     def close(self) -> None:

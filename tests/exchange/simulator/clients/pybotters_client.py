@@ -113,12 +113,12 @@ class Program:
 
 
 async def main(port: str, key: str, secret: str) -> None:
-    """Answer every line ``[method, arguments]`` with one line of JSON."""
+    """Answer every line ``[method, arguments, settings]`` with one line of JSON."""
     connector = aiohttp.TCPConnector(resolver=Loopback())
     async with pybotters.Client(apis={"bitbank": [key, secret]}, connector=connector) as client:
         program = Program(client, port)
         while line := await asyncio.to_thread(sys.stdin.readline):
-            method, arguments = json.loads(line)
+            method, arguments, _ = json.loads(line)
             answer = {"result": await getattr(program, method)(*arguments)}
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()

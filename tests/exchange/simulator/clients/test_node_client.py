@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from foreign import CLIENTS, Checks, ForeignClient, Simulator, Truth
+from foreign import CLIENTS, Checks, ForeignClient, Simulator
 from served import KEY, SECRET
 
 PAIR = {"pair": "btc_jpy"}
@@ -161,13 +161,6 @@ def _(client: ForeignClient, simulator: Simulator) -> None:
         assert client.call(f"private.{method}", asset).message == "20001"
     asked = client.call("private.requestWithdrawal", asset | {"amount": "0.1", "uuid": "an-account"})
     assert asked.message == "20001"
-
-
-@pytest.fixture(autouse=True)
-def no_open_orders(truth: Truth) -> Iterator[None]:
-    """No test leaves an order behind."""
-    yield
-    truth.cancel_everything()
 
 
 def test_given_the_package_when_its_methods_are_counted_then_each_is_shown(client: ForeignClient) -> None:

@@ -36,13 +36,6 @@ def account(client: ForeignClient) -> ForeignClient:
     return client
 
 
-@pytest.fixture(autouse=True)
-def no_open_orders(truth: Truth) -> Iterator[None]:
-    """No test leaves an order behind."""
-    yield
-    truth.cancel_everything()
-
-
 def place(client: ForeignClient, **fields: str) -> dict[str, Any]:
     """Place an order, by default one that rests far below the market."""
     order = PAIR | {"side": "buy", "type": "limit", "amount": "0.01", "price": "7000000"} | fields

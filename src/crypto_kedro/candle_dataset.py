@@ -1,5 +1,6 @@
 """The catalog entry behind which all sources of candles stand."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -9,9 +10,6 @@ import pandas as pd
 from kedro.io import AbstractDataset
 
 from crypto_kedro.errors import ConfigurationError, DataError
-from crypto_kedro.exchange.bitbank import BitbankSettings
-from crypto_kedro.exchange.bitbank.candle_days import CandleDays
-from crypto_kedro.exchange.bitbank.market_data import wall_clock_ms
 from crypto_kedro.market.bars import MINUTE_MS
 from crypto_kedro.market.candle_download import CandleDownload
 from crypto_kedro.market.candle_files import read_candle_files
@@ -58,7 +56,7 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
         self._end = end
         self._synthetic = dict(synthetic or {})
         self._directory = Path(filepath) / pair / "1min"
-        self._exchange = BitbankSettings() if base_url is None else BitbankSettings(public_url=base_url)
+        self._base_url = base_url
         self.metadata = metadata
 
     def load(self) -> CandleSet:
@@ -103,24 +101,26 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
         frame, parts = assemble(raw)
         source = _source_of(raw, DataSource.FILE)
         details: dict[str, str | int | float | None] = {"start": self._start, "end": self._end, "files": len(parts)}
-        return CandleSet(self._chosen(frame), source, self._pair, self._path, parts, wall_clock_ms(), details)
+        return CandleSet(self._chosen(frame), source, self._pair, self._path, parts, _now_ms(), details)
 
     def _load_bitbank(self) -> CandleSet:
         if self._start is None:
             raise ConfigurationError("data.start is not set; with data.source bitbank it names the first UTC date")
+        # ccxt takes seconds to import, and no other source needs it.
+        from crypto_kedro.exchange.bitbank import BitbankSettings
+        from crypto_kedro.exchange.bitbank.candle_days import CandleDays
+
         partitions = MonthlyPartitions(self._directory)
-        first, last = (
-            parse_day(self._start, "data.start"),
-            None if self._end is None else parse_day(self._end, "data.end"),
-        )
-        with CandleDays(self._exchange, self._pair) as exchange:
-            missing = CandleDownload(exchange, partitions, wall_clock_ms)
+        first = parse_day(self._start, "data.start")
+        last = None if self._end is None else parse_day(self._end, "data.end")
+        settings = BitbankSettings() if self._base_url is None else BitbankSettings(public_url=self._base_url)
+        with CandleDays(settings, self._pair) as exchange:
+            missing = CandleDownload(exchange, partitions, _now_ms)
             days = missing.days(first, last)
             download = missing.update(days)
         stored = partitions.read(days)
         if not stored:
-            address = self._exchange.public_url
-            raise DataError(f"{address}: no closed candle from {days[0]} on yet; set data.start earlier")
+            raise DataError(f"{settings.public_url}: no closed candle from {days[0]} on yet; set data.start earlier")
         frame, parts = assemble(stored)
         details: dict[str, str | int | float | None] = {
             "start": str(days[0]),
@@ -131,7 +131,7 @@ class CandleDataset(AbstractDataset[NoReturn, CandleSet]):
         }
         source = _source_of(stored, DataSource.BITBANK)
         location = str(self._directory)
-        return CandleSet(self._chosen(frame), source, self._pair, location, parts, wall_clock_ms(), details)
+        return CandleSet(self._chosen(frame), source, self._pair, location, parts, _now_ms(), details)
 
     def _chosen(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self._start is not None:
@@ -146,3 +146,7 @@ def _source_of(raw: Sequence[tuple[str, pd.DataFrame]], claimed: DataSource) -> 
     """Return the source that is claimed, unless one of the files says that it is synthetic."""
     made_up = any(frame.attrs.get(SOURCE_ATTRIBUTE) == DataSource.SYNTHETIC for _, frame in raw)
     return DataSource.SYNTHETIC if made_up else claimed
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

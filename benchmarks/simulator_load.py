@@ -18,6 +18,7 @@ from simulator_client import signed_headers
 from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
 from crypto_kedro.exchange.bitbank.private_stream import PrivateStream
 from crypto_kedro.exchange.bitbank.public_stream import PublicStream
+from crypto_kedro.exchange.port import RetryLaterError
 
 REQUESTS_A_SECOND = 50
 
@@ -197,8 +198,10 @@ async def _hear(account: BitbankExchange, settings: BitbankSettings) -> None:
 async def _come_and_go(settings: BitbankSettings) -> None:
     while True:
         stream = PublicStream(settings)
-        await stream.open()
         try:
+            await stream.open()
             await asyncio.sleep(_PRESENCE_S)
+        except RetryLaterError as error:
+            print(f"the client that comes and goes was turned away: {error}", flush=True)
         finally:
             await stream.close()

@@ -83,7 +83,7 @@ def test_given_clients_of_both_streams_when_the_server_stops_twice_then_no_task_
             assert asyncio.all_tasks() == {asyncio.current_task()}
             assert running.now().events._listeners == []
 
-    caplog.set_level(logging.WARNING)
+    caplog.set_level(logging.ERROR)
     with warnings.catch_warnings(record=True) as complaints, asyncio.Runner(debug=True) as runner:
         warnings.simplefilter("always", ResourceWarning)
         runner.run(patiently(story))
@@ -124,6 +124,6 @@ def test_given_an_answer_that_a_fault_holds_back_when_the_server_stops_then_it_c
                     await asyncio.sleep(0)
             return await held
 
-    caplog.set_level(logging.WARNING)
+    caplog.set_level(logging.ERROR)
     assert asyncio.run(story()).status_code == status
     assert caplog.messages == []

@@ -103,7 +103,7 @@ def test_given_a_market_that_stands_still_when_joining_then_the_present_state_is
 def test_given_a_room_that_is_not_there_when_joining_or_leaving_then_nothing_is_told_and_nothing_goes_wrong(
     exchange: Served, listener: Listener, room: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING)
+    caplog.set_level(logging.ERROR)
     listener.join(*room)
     listener.leave(*room)
     others_trade(exchange, 14_900_000)
@@ -126,7 +126,7 @@ def test_given_a_room_that_was_left_when_something_happens_then_it_is_not_told(
 def test_given_clients_that_join_and_leave_at_once_when_told_then_nothing_goes_wrong(
     exchange: Served, listener: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING)
+    caplog.set_level(logging.ERROR)
     for _ in range(20):
         with connect(exchange.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket") as socket:
             hasty = Listener(socket)

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from crypto_kedro.pipelines import data, evaluation, features, gate_trial, training
+from crypto_kedro.pipelines import data, evaluation, features, gate_trial, trading, training
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -13,5 +13,5 @@ def register_pipelines() -> dict[str, Pipeline]:
         "training": training.create_pipeline(),
         "evaluation": evaluation.create_pipeline(),
     }
-    apart = {"gate_trial": gate_trial.create_pipeline()}
+    apart = {"gate_trial": gate_trial.create_pipeline(), "trading": trading.create_pipeline()}
     return {"__default__": sum(pipelines.values(), Pipeline([])), **pipelines, **apart}

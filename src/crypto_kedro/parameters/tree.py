@@ -22,6 +22,7 @@ from crypto_kedro.parameters.research import (
     TrainingParameters,
     TuningParameters,
 )
+from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.parameters.trading import CostParameters, TradingParameters
 
 
@@ -40,6 +41,7 @@ class Parameters(ParameterGroup):
     tracking: TrackingParameters
     compute: ComputeParameters
     gate_trial: GateTrialParameters
+    session: SessionParameters | None = None
 
     @model_validator(mode="after")
     def _one_gap_rule(self) -> Self:

@@ -19,6 +19,7 @@ from crypto_kedro.session.journal.records import (
     FillSeen,
     Halted,
     Incident,
+    MoneyMoved,
     Observed,
     Record,
     Trigger,
@@ -31,7 +32,7 @@ from crypto_kedro.session.standing import Standing
 from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.decide import decide
 from crypto_kedro.trading.decision import Action, Decision, Reason
-from crypto_kedro.trading.ledger import EquityPoint, TradeLedger, jst_day
+from crypto_kedro.trading.ledger import EquityPoint, TradeLedger, Transfer, jst_day
 from crypto_kedro.trading.observation import Observation
 from crypto_kedro.trading.orders import Fill, Order, PositionSide
 from crypto_kedro.trading.protection import resting_protection
@@ -192,6 +193,19 @@ class Cycle:
             error,
             run.observed_bar_ms,
         )
+
+    async def take_over(self) -> None:
+        """Write down money that came or went since the last session, as far as a flat account tells it.
+
+        Raises:
+            ExchangeError: the exchange does not answer.
+        """
+        is_clear = await self._dispatcher.settle()
+        view = await self._read()
+        account, ledger = view.account, view.ledger
+        moved = account.equity - ledger.balance
+        if is_clear and moved.units and not (account.long.amount or account.short.amount or account.open_orders):
+            self._write(MoneyMoved(Transfer(self._now_ms(), moved)))
 
     async def _reconcile(self) -> None:
         is_clear = await self._dispatcher.settle()

@@ -15,10 +15,12 @@ from crypto_kedro.market.gaps import Candles, fill_halts
 from crypto_kedro.market.resample import CONTEXT_MS, DECISION_MS, resample
 from crypto_kedro.serving.bundle import ModelBundle
 from crypto_kedro.session.facts import ModelWord, signal_facts
+from crypto_kedro.session.status import BarSeen
 from crypto_kedro.trading.money import LOTS_PER_BTC
 from crypto_kedro.trading.quotes import BarRow
 from crypto_kedro.trading.signal import SignalFacts
 
+_BARS_SHOWN = 192
 _LONGEST_HALT_MINUTES = 7 * DAY_MS // MINUTE_MS
 
 
@@ -149,6 +151,11 @@ class LiveFacts:
         self._now_ms = now_ms
         self._history = MinuteHistory(market, model.history_ms)
         self._latest: SignalFacts[FloatArray] | None = None
+        self._shown: tuple[BarSeen, ...] = ()
+
+    def bars(self) -> tuple[BarSeen, ...]:
+        """Return the latest decision bars, oldest first, to be shown."""
+        return self._shown
 
     async def latest(self) -> SignalFacts[float] | None:
         """Return the facts as of now; None while the last closed decision bar is not published.
@@ -162,6 +169,7 @@ class LiveFacts:
             if minutes is None:
                 return None
             self._latest = self._model.facts(minutes, 0.0)
+            self._shown = _bars_shown(minutes)
         if self._latest is None:
             return None
         ticker, status = await self._market.ticker(), await self._market.status()
@@ -189,6 +197,14 @@ def spread_of(ticker: Ticker) -> float:
     if ticker.bid is None or ticker.ask is None or ticker.ask < ticker.bid:
         return float("nan")
     return (ticker.ask.ticks - ticker.bid.ticks) / ticker.last.ticks
+
+
+def _bars_shown(minutes: Bars) -> tuple[BarSeen, ...]:
+    decision = resample(minutes, DECISION_MS)[slice(-_BARS_SHOWN, None)]
+    columns = (decision.open_time, decision.open, decision.high, decision.low, decision.close)
+    return tuple(
+        BarSeen(int(at), float(o), float(h), float(low), float(c)) for at, o, h, low, c in zip(*columns, strict=True)
+    )
 
 
 def _plain(

@@ -1,0 +1,111 @@
+"""Parameters of a trading session."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from crypto_kedro.market.bars import MINUTE_MS
+from crypto_kedro.parameters.group import ParameterGroup
+from crypto_kedro.parameters.messages import MessageParameters
+from crypto_kedro.session.arming import PaperRule
+from crypto_kedro.session.lease import LeaseTerms
+from crypto_kedro.session.ownership import ForeignOrders
+from crypto_kedro.session.trader import TraderTerms
+
+CHALLENGER = "challenger"
+
+
+class SimulatorParameters(ParameterGroup):
+    """The exchange that runs inside the session; see docs/simulator.md."""
+
+    data: str = "synthetic"
+    start: str | None = None
+    seed: int = 1
+    speed: float = Field(default=1.0, gt=0.0, le=60.0)
+    cash_jpy: int = Field(default=100_000, ge=1)
+
+
+class FaceParameters(ParameterGroup):
+    """The trader's HTTP face; its token is a credential."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+    open_reading: bool | None = None
+
+
+class LeaseParameters(ParameterGroup):
+    """The lease of the one trader; see `LeaseTerms`."""
+
+    wait_s: float = Field(default=0.0, ge=0.0)
+    ttl_s: float = Field(default=20.0, gt=0.0)
+    margin_s: float = Field(default=7.0, gt=0.0)
+    renew_every_s: float = Field(default=4.0, gt=0.0)
+
+    def terms(self) -> LeaseTerms:
+        """Return the terms as the room takes them."""
+        return LeaseTerms(
+            ttl_ms=round(self.ttl_s * 1000),
+            margin_ms=round(self.margin_s * 1000),
+            renew_every_ms=round(self.renew_every_s * 1000),
+        )
+
+
+class PaperRuleParameters(ParameterGroup):
+    """What paper trading must have shown before a capital stage; see `PaperRule`."""
+
+    stage: int = Field(ge=1)
+    min_days: int = Field(ge=0)
+    min_trades: int = Field(ge=0)
+    max_drawdown: float = Field(gt=0.0, le=1.0)
+
+    def rule(self) -> PaperRule:
+        """Return the rule as the room takes it."""
+        return PaperRule(**self.model_dump())
+
+
+class SessionParameters(ParameterGroup):
+    """How a session trades and what it is shown by; absent where nothing is traded."""
+
+    environment: Literal["paper", "live"]
+    exchange: Literal["simulator", "bitbank"]
+    models: tuple[str, ...] = Field(min_length=1)
+    mode: Literal["loop", "tick"] = "loop"
+    minutes: float | None = Field(default=None, gt=0.0)
+    armed: bool = False
+    funding_stage: int = Field(default=1, ge=1)
+    foreign_orders: ForeignOrders = ForeignOrders.RESPECT
+    protect_every_s: float = Field(default=30.0, gt=0.0)
+    publish_s: float = Field(default=0.5, gt=0.0)
+    retry_s: float = Field(default=1.0, gt=0.0)
+    lease: LeaseParameters = LeaseParameters()
+    face: FaceParameters | None = None
+    messages: MessageParameters = MessageParameters()
+    simulator: SimulatorParameters | None = None
+    paper_rules: tuple[PaperRuleParameters, ...] = ()
+
+    @model_validator(mode="after")
+    def _models_and_exchange_fit(self) -> Self:
+        """A challenger has passed no gate: it may play, nothing else."""
+        if self.exchange == "simulator" and self.simulator is None:
+            raise ValueError("session.exchange is simulator; add the group session.simulator")
+        if self.exchange != "simulator" and CHALLENGER in self.models:
+            raise ValueError("session.models names the challenger, which only the simulator may trade; remove it")
+        return self
+
+    def trader_terms(self, environment: str) -> TraderTerms:
+        """Return the trader's terms as the room takes them."""
+        return TraderTerms(
+            environment=environment,
+            protect_every_ms=round(self.protect_every_s * 1000),
+            publish_ms=round(self.publish_s * 1000),
+            retry_ms=round(self.retry_s * 1000),
+        )
+
+    def rule_of_stage(self) -> PaperRule | None:
+        """Return what paper trading must have shown for the stage, None when nothing is said of it."""
+        return next((rule.rule() for rule in self.paper_rules if rule.stage == self.funding_stage), None)
+
+    @property
+    def lasts_ms(self) -> int | None:
+        """How long the session lasts in milliseconds of its clock; None is until it is stopped."""
+        return None if self.minutes is None else round(self.minutes * MINUTE_MS)

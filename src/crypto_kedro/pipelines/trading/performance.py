@@ -1,0 +1,165 @@
+"""A session put together: exchange, trader, HTTP face and messages, from the first moment to the last."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crypto_kedro.errors import ConfigurationError
+from crypto_kedro.exchange.bitbank.connector import BitbankExchange
+from crypto_kedro.exchange.bitbank.credentials import Credentials
+from crypto_kedro.exchange.bitbank.settings import BitbankSettings
+from crypto_kedro.exchange.port import Exchange
+from crypto_kedro.parameters.session import SessionParameters
+from crypto_kedro.reporting.messages.notifier import open_notifier
+from crypto_kedro.serving.face.server import serving_face
+from crypto_kedro.serving.face.settings import FaceSettings, FaceToken
+from crypto_kedro.session.clock import SessionClock
+from crypto_kedro.session.cycle import CycleTerms
+from crypto_kedro.session.embedded import EmbeddedMarket, embedded_exchange
+from crypto_kedro.session.folder import SessionFolder
+from crypto_kedro.session.journal.records import Lineage
+from crypto_kedro.session.lease import SqliteLease
+from crypto_kedro.session.live_window import LiveFacts, LiveModel
+from crypto_kedro.session.notice import IncidentSeen
+from crypto_kedro.session.opening import Outfit, trader_at_work
+from crypto_kedro.session.trader import Trader
+from crypto_kedro.trading.money import Jpy
+
+_log = logging.getLogger(__name__)
+
+SIMULATOR_STATE = "simulator.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Performance:
+    """What a session is put together from.
+
+    Args:
+        project_path: root of the project, under which its files lie.
+        session: parameters of the session.
+        model: what is traded.
+        lineage: of the model and the code.
+        terms: how it trades.
+        credentials: of the account at bitbank, None without.
+    """
+
+    project_path: Path
+    session: SessionParameters
+    model: LiveModel
+    lineage: Lineage
+    terms: CycleTerms
+    credentials: Credentials | None
+
+    @property
+    def folder(self) -> SessionFolder:
+        """Where the session keeps its files; play and earnest never share a journal."""
+        session = self.session
+        name = "simulator" if session.exchange == "simulator" else session.environment
+        return SessionFolder.of(self.project_path, name)
+
+
+async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, Any]:
+    """Trade until the session is over or asked to end, and return what it came to.
+
+    Raises:
+        CryptoKedroError: the session cannot begin or go on.
+    """
+    session = performance.session
+    async with AsyncExitStack() as stack:
+        exchange, clock = await stack.enter_async_context(_exchange(performance))
+        facts = LiveFacts(exchange, performance.model, clock.now_ms)
+        notifier = await stack.enter_async_context(
+            open_notifier(session.messages.open_channels(), _on_failure, session.messages.delivery_settings())
+        )
+        outfit = Outfit(
+            folder=performance.folder,
+            exchange=exchange,
+            facts=facts,
+            bars=facts.bars,
+            lease=SqliteLease(performance.folder.lease, session.lease.terms()),
+            lease_wait_s=session.lease.wait_s,
+            lineage=performance.lineage,
+            cycle_terms=performance.terms,
+            trader_terms=session.trader_terms(session.environment),
+            notifier=notifier,
+            clock=clock,
+        )
+        trader = await stack.enter_async_context(trader_at_work(outfit))
+        await stack.enter_async_context(_face(trader, session))
+        if session.lasts_ms is not None:
+            ending = asyncio.create_task(_ask_after(asked, clock, session.lasts_ms))
+            stack.callback(ending.cancel)
+        if session.mode == "tick":
+            async with trader.holding_the_lease():
+                await trader.tick()
+            trader.end("one cycle was asked for")
+        else:
+            await trader.run(asked)
+        return _record(trader)
+
+
+@asynccontextmanager
+async def _exchange(performance: Performance) -> AsyncIterator[tuple[Exchange, SessionClock]]:
+    session, folder = performance.session, performance.folder
+    folder.root.mkdir(parents=True, exist_ok=True)
+    if session.exchange == "simulator" and session.simulator is not None:
+        played = session.simulator
+        market = EmbeddedMarket(
+            data=played.data, start=played.start, seed=played.seed, speed=played.speed, cash=Jpy.of(played.cash_jpy)
+        )
+        async with embedded_exchange(market, folder.root / SIMULATOR_STATE) as embedded:
+            yield embedded
+        return
+    if performance.credentials is None or session.environment != "live":
+        raise ConfigurationError(
+            "session: exchange bitbank is for the environment live, with credentials; use exchange simulator"
+        )
+    async with BitbankExchange(BitbankSettings(), performance.credentials) as exchange:
+        await exchange.check_rights()
+        yield exchange, SessionClock()
+
+
+@asynccontextmanager
+async def _face(trader: Trader, session: SessionParameters) -> AsyncIterator[None]:
+    if session.face is None:
+        yield
+        return
+    face = session.face
+    settings = FaceSettings(host=face.host, port=face.port, token=FaceToken.find(), open_reading=face.open_reading)
+    async with serving_face(trader, settings) as address:
+        _log.info("Dashboard at %s", address)
+        yield
+
+
+async def _ask_after(asked: asyncio.Event, clock: SessionClock, lasts_ms: int) -> None:
+    until_ms = clock.now_ms() + lasts_ms
+    while clock.now_ms() < until_ms:
+        await clock.wait(until_ms, asked, 1.0)
+    asked.set()
+
+
+def _on_failure(incident: IncidentSeen) -> None:
+    _log.warning("%s: %s", incident.incident, incident.text)
+
+
+def _record(trader: Trader) -> dict[str, Any]:
+    """Return what a session came to as JSON values."""
+    status = trader.status()
+    account = status.account
+    return {
+        "environment": status.environment,
+        "session_id": status.session_id,
+        "model": None if status.lineage is None else status.lineage.model_version,
+        "started_at_ms": status.started_at_ms,
+        "ended_at_ms": status.now_ms,
+        "cycles": status.counts.cycles,
+        "failed_cycles": status.counts.failed,
+        "sent": status.counts.sent,
+        "equity_jpy": None if account is None else str(account.equity),
+        "closed_trades": None if account is None else account.closed_trades,
+        "halted": None if status.halted is None else status.halted.reason,
+    }

@@ -126,8 +126,8 @@ def test_given_any_state_when_cycles_run_then_three_are_enough_and_the_next_send
             assert asyncio.run(session.run(Trigger.BAR)).error is None
             desk.account.next_bar()
         assert is_as_it_should_be(desk.state())
-        assert asyncio.run(desk.session().run(Trigger.BAR)).sent == 0
         assert asyncio.run(session.run(Trigger.PROTECTION)).sent == 0
+        assert asyncio.run(desk.session().run(Trigger.BAR)).sent == 0
         desk.journal.close()
 
 

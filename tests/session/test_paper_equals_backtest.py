@@ -67,7 +67,6 @@ def test_given_any_market_when_traded_on_paper_then_nothing_differs_from_the_bac
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="long sessions on paper still differ from the backtest in rare markets")
 @given(replays())
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 def test_given_two_hundred_markets_when_traded_on_paper_then_nothing_differs_from_the_backtest(

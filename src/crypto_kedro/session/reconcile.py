@@ -176,7 +176,7 @@ def protecting(
         position_side=side,
     )
     steps = [_resting(orders, stop, Purpose.STOP, reason, under_way)]
-    if not leaves and protection.take_profit is not None and not _is_leaving(orders):
+    if not leaves and protection.take_profit is not None and not is_leaving(orders, side):
         target = (
             OrderRequest(
                 side=closing_side,
@@ -204,8 +204,12 @@ def left_over(orders: Iterable[Order]) -> tuple[Step, ...]:
     return (Step(Purpose.STOP, LEFT_OVER, then=ids),) if ids else ()
 
 
-def _is_leaving(orders: Sequence[Order]) -> bool:
-    return any(order.request.type is OrderType.MARKET for order in orders)
+def is_leaving(orders: Iterable[Order], side: PositionSide) -> bool:
+    """Whether a market order that closes a position of that side is under way."""
+    return any(
+        order.request.type is OrderType.MARKET and order.request.closes and order.request.position_side is side
+        for order in orders
+    )
 
 
 def _resting(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from crypto_kedro.session.reconcile import PositionWish, Step, Wish
+from crypto_kedro.session.reconcile import PositionWish, Step, Wish, is_leaving
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.decision import Action, Decision, Reason, Target
@@ -90,6 +90,9 @@ class Standing:
                 fresh = self._fresh(side, account, ledger, rules)
                 if fresh is not None:
                     self._protections[side] = fresh
+            if is_leaving(account.open_orders, side):
+                # An exit that was accepted answers the decision, also one that was sent before it.
+                self._leave.pop(side, None)
             leave = FLATTEN if flatten else self._leave.get(side)
             protection = self._protections.get(side)
             positions.append(PositionWish(side, protection, reason, leave, self._share(side, ledger)))

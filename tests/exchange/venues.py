@@ -140,7 +140,6 @@ async def bitbank_venue(closes: Sequence[int], middleware: Sequence[Middleware] 
         settings = BitbankSettings(public_url=url, private_url=url, throttle=False)
         credentials = Credentials("key", "secret")
         async with BitbankExchange(settings, credentials, now_ms=clock, sleep=clock.sleep) as connector:
-            connector._wire.timeout_on_exit = 0  # ccxt's pause for TLS connections to end
             yield BitbankVenue(clock, connector)
 
 

@@ -7,7 +7,9 @@ from pydantic import Field
 
 from crypto_kedro.market.bars import HOUR_MS
 from crypto_kedro.market.costs import CostSchedule, FeeRates
+from crypto_kedro.market.resample import DECISION_MS
 from crypto_kedro.parameters.group import Fraction, ParameterGroup, exact_rate
+from crypto_kedro.parameters.research import LabelParameters
 from crypto_kedro.trading.money import Jpy
 from crypto_kedro.trading.observation import ExchangeStatus
 from crypto_kedro.trading.settings import (
@@ -97,14 +99,21 @@ class TradingParameters(ParameterGroup):
     guards: GuardParameters
     stages: tuple[StageParameters, ...] = Field(min_length=1)
 
-    def settings(self, barriers: BarrierRule, confidence_threshold: float, slippage: float) -> TradingSettings:
-        """Return the settings as the decision core takes them; the barriers bring ``trailing_atr`` of their own."""
+    def settings(self, labels: LabelParameters, confidence_threshold: float, slippage: float) -> TradingSettings:
+        """Return the settings as the decision core takes them; a trade ends where its label ends."""
         guards = self.guards.model_dump()
         guards["max_data_age_ms"] = 1000 * guards.pop("max_data_age_seconds")
         guards["loss_pause_ms"] = HOUR_MS * guards.pop("loss_pause_hours")
         guards["worst_status"] = ExchangeStatus[guards["worst_status"]].value
         return TradingSettings(
-            barriers=barriers,
+            barriers=BarrierRule(
+                atr_period=labels.atr_period,
+                take_profit_atr=labels.take_profit_atr,
+                stop_loss_atr=labels.stop_loss_atr,
+                max_bars=labels.max_bars,
+                bar_ms=DECISION_MS,
+                trailing_atr=self.trailing_atr,
+            ),
             signal=SignalRule(
                 confidence_threshold=confidence_threshold,
                 min_agreement=self.min_agreement,

@@ -1,16 +1,13 @@
 """The model that holds the alias ``champion``, read from MLflow."""
 
-from pathlib import Path
 from typing import Any
 
-import mlflow
 from kedro.io import AbstractDataset
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from crypto_kedro.errors import LineageError
-from crypto_kedro.serving.bundle import ModelBundle, load_bundle
-from crypto_kedro.tracking.registry import CHAMPION
+from crypto_kedro.tracking.registry import CHAMPION, registered_bundle
 
 
 class ChampionDataset(AbstractDataset[None, dict[str, Any]]):
@@ -37,7 +34,7 @@ class ChampionDataset(AbstractDataset[None, dict[str, Any]]):
             return {"version": None, "bundle": None}
         return {
             "version": f"{version.name} version {version.version}",
-            "bundle": _bundle(version.name, version.version),
+            "bundle": registered_bundle(version.name, version.version),
         }
 
     def save(self, data: None) -> None:  # noqa: ARG002  (Kedro prescribes the signature)
@@ -46,14 +43,3 @@ class ChampionDataset(AbstractDataset[None, dict[str, Any]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"registered_model": self._registered_model}
-
-
-def _bundle(name: str, version: str) -> ModelBundle:
-    try:
-        folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{version}")
-    except MlflowException as error:
-        raise LineageError(
-            f"champion: {name} version {version} cannot be read from MLflow ({error}); restore its artifacts or move "
-            "the alias"
-        ) from error
-    return load_bundle(next(Path(folder).rglob("bundle.json")).parent)

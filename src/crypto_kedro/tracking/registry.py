@@ -12,11 +12,12 @@ import mlflow
 import pandas as pd
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
 from crypto_kedro.errors import LineageError
-from crypto_kedro.serving.bundle import ModelBundle
+from crypto_kedro.serving.bundle import ModelBundle, load_bundle
 from crypto_kedro.serving.probability import CLASS_NAMES
 from crypto_kedro.tracking.run import feature_tags, flatten
 
@@ -238,3 +239,19 @@ def _figures(prefix: str, evaluation: Mapping[str, Any]) -> Iterator[tuple[str, 
     for name, value in flatten(evaluation, f"{prefix}."):
         if isinstance(value, int | float) and not isinstance(value, bool):
             yield name, float(value)
+
+
+def registered_bundle(name: str, version: str) -> ModelBundle:
+    """Return the verified bundle of a registered version.
+
+    Raises:
+        LineageError: its artifacts cannot be read.
+        BundleError: they are not what was registered.
+    """
+    try:
+        folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{version}")
+    except MlflowException as error:
+        raise LineageError(
+            f"{name} version {version} cannot be read from MLflow ({error}); restore its artifacts or move its alias"
+        ) from error
+    return load_bundle(next(Path(folder).rglob("bundle.json")).parent)

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import mlflow
 from kedro.io import AbstractDataset
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from crypto_kedro.errors import LineageError
-from crypto_kedro.serving.bundle import ModelBundle, load_bundle
-from crypto_kedro.tracking.registry import GATE_TAG, VERDICT_TAG
+from crypto_kedro.serving.bundle import ModelBundle
+from crypto_kedro.tracking.registry import GATE_TAG, VERDICT_TAG, registered_bundle
 
 _KELLY_METRIC = "evaluation.windows.final.kelly"
 
@@ -70,14 +68,13 @@ class ModelShelf:
     def _traded(self, client: MlflowClient, alias: str, version: Any) -> TradedModel:
         name = f"{version.name} version {version.version}"
         try:
-            folder = mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}")
             evaluated = version.tags.get("evaluation_run_id")
             metrics = {} if evaluated is None else client.get_run(evaluated).data.metrics
         except MlflowException as error:
             raise LineageError(
-                f"{name} cannot be read from MLflow ({error}); restore its artifacts or move the alias {alias}"
+                f"{name} names an evaluation that MLflow does not know ({error}); move the alias {alias}"
             ) from error
-        bundle = load_bundle(next(Path(folder).rglob("bundle.json")).parent)
+        bundle = registered_bundle(version.name, version.version)
         return TradedModel(alias, name, version.run_id, version.tags, bundle, metrics.get(_KELLY_METRIC))
 
 

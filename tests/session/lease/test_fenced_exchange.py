@@ -56,7 +56,6 @@ def at_the_simulator(lease: SqliteLease, story: Callable[[Exchange, list[str]], 
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         settings = BitbankSettings(public_url=url, private_url=url, throttle=False)
         async with BitbankExchange(settings, Credentials("key", "secret")) as exchange:
-            exchange._wire.timeout_on_exit = 0  # ccxt's pause for TLS connections to end
             await story(FencedExchange(exchange, lease), heard)
         web.should_exit = True
         await serving

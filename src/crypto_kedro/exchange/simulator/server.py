@@ -9,10 +9,10 @@ from starlette.types import ASGIApp
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.exchange.simulator.running import RunningExchange
+from crypto_kedro.listening import listening_socket
 
 LOOPBACK = "127.0.0.1"
 _GRACE_SECONDS = 1
-_WAITING = 128
 
 
 def loopback_socket(port: int) -> socket.socket:
@@ -21,18 +21,12 @@ def loopback_socket(port: int) -> socket.socket:
     Raises:
         ConfigurationError: the port is taken.
     """
-    # asyncio switches off Nagle's algorithm, which costs 40 ms an answer, only where the protocol is named.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((LOOPBACK, port))
-        listener.listen(_WAITING)
+        return listening_socket(LOOPBACK, port)
     except OSError as error:
-        listener.close()
         raise ConfigurationError(
             f"port {port} of {LOOPBACK} cannot be used ({error.strerror}); name another"
         ) from error
-    return listener
 
 
 class _Server(uvicorn.Server):

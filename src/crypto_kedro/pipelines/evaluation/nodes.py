@@ -50,7 +50,6 @@ from crypto_kedro.reporting.evaluation_report import EvaluationRecords, evaluati
 from crypto_kedro.serving.bundle import ModelBundle
 from crypto_kedro.tracking.run import data_tags
 from crypto_kedro.trading.money import Jpy
-from crypto_kedro.trading.settings import BarrierRule
 
 TRADED_FRAMES = (
     "trades", "orders", "fills", "refused_orders", "equity", "curves", "decisions", "bar_reasons", "funnel",
@@ -89,16 +88,8 @@ def set_conditions(
             "evaluation: the group labels is not the one that the model was trained with; "
             "run `kedro run --pipelines training,evaluation` with the new one"
         )
-    barriers = BarrierRule(
-        atr_period=labels.atr_period,
-        take_profit_atr=labels.take_profit_atr,
-        stop_loss_atr=labels.stop_loss_atr,
-        max_bars=labels.max_bars,
-        bar_ms=DECISION_MS,
-        trailing_atr=trading.trailing_atr,
-    )
     return Conditions(
-        settings=trading.settings(barriers, training.confidence_threshold, costs.slippage),
+        settings=trading.settings(labels, training.confidence_threshold, costs.slippage),
         costs=costs.schedule(),
         engine=evaluation.matching.engine(),
         capital=Jpy.of(evaluation.capital_jpy),

@@ -7,7 +7,6 @@ from typing import Any
 from crypto_kedro.errors import LineageError
 from crypto_kedro.exchange.bitbank.credentials import Credentials
 from crypto_kedro.features.catalogue import load_feature_set
-from crypto_kedro.market.resample import DECISION_MS
 from crypto_kedro.parameters import CostParameters, FeatureParameters, LabelParameters, TradingParameters
 from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.pipelines.trading.performance import Performance, perform
@@ -21,7 +20,6 @@ from crypto_kedro.session.live_window import LiveModel
 from crypto_kedro.session.signals import run_until_signalled
 from crypto_kedro.tracking.provenance import code_version
 from crypto_kedro.tracking.traded_model import ModelShelf, TradedModel
-from crypto_kedro.trading.settings import BarrierRule, TradingSettings
 
 CATALOGUE = Path("conf", "base", "feature_order.json")
 
@@ -55,7 +53,7 @@ def run_session(
     credentials = Credentials.find()
     if session.environment == "live":
         require_armed(_arming_question(project_path, model, session, credentials))
-    settings = _settings(model, trading, labels, costs)
+    settings = trading.settings(labels, model.bundle.confidence_threshold, costs.slippage)
     feature_set = load_feature_set(project_path / CATALOGUE, features.feature_set)
     performance = Performance(
         project_path=project_path,
@@ -92,20 +90,6 @@ def _choose(shelf: ModelShelf, session: SessionParameters) -> TradedModel:
             "run `kedro run` to train and judge one, or `kedro promote` to overrule the gates for paper"
         )
     return model
-
-
-def _settings(
-    model: TradedModel, trading: TradingParameters, labels: LabelParameters, costs: CostParameters
-) -> TradingSettings:
-    barriers = BarrierRule(
-        atr_period=labels.atr_period,
-        take_profit_atr=float(labels.take_profit_atr),
-        stop_loss_atr=float(labels.stop_loss_atr),
-        max_bars=labels.max_bars,
-        bar_ms=DECISION_MS,
-        trailing_atr=trading.trailing_atr,
-    )
-    return trading.settings(barriers, model.bundle.confidence_threshold, costs.slippage)
 
 
 def _lineage(project_path: Path, model: TradedModel) -> Lineage:

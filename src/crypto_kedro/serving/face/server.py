@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 
 from crypto_kedro.errors import ConfigurationError
+from crypto_kedro.listening import listening_socket
 from crypto_kedro.serving.face.application import build_face
 from crypto_kedro.serving.face.settings import FaceSettings
 from crypto_kedro.session.status import WatchedTrader
 
 _GRACE_SECONDS = 1
-_WAITING = 128
 
 
 class _Server(uvicorn.Server):
@@ -68,15 +68,9 @@ async def serving_face(trader: WatchedTrader, settings: FaceSettings) -> AsyncIt
 
 
 def _listener(settings: FaceSettings) -> socket.socket:
-    # asyncio switches off Nagle's algorithm, which costs 40 ms an answer, only where the protocol is named.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(_WAITING)
+        return listening_socket(settings.host, settings.port)
     except OSError as error:
-        listener.close()
         raise ConfigurationError(
             f"face: {settings.host}:{settings.port} cannot be used ({error.strerror}); name another port"
         ) from error
-    return listener

@@ -153,8 +153,11 @@ def draw(result: dict[str, Any], path: Path) -> None:
         axes = figure.subplots()
         axes.plot(*zip(*((s["minute"], s["resident_mib"]) for s in result["samples"]), strict=True), color="#1f6f8b")
         axes.axvspan(0, result["minutes"] / 10, color="#dddddd", label="warming up")
+        highest = max(sample["resident_mib"] for sample in result["samples"])
         axes.set(
-            xlabel=f"minutes at {REQUESTS_A_SECOND} requests a second", ylabel="resident memory, MiB", ylim=(0, None)
+            xlabel=f"minutes at {REQUESTS_A_SECOND} requests a second",
+            ylabel="resident memory, MiB",
+            ylim=(0, 1.2 * highest),
         )
         axes.set_xlim(0, result["minutes"])
         axes.legend(loc="lower right", frameon=False)

@@ -61,7 +61,7 @@ class WalkForward:
     n_folds: int = 5
     training_days: int = 365
     min_training_days: int = 60
-    min_training_share: float = 1 / 6
+    min_training_share: float = 0.17
     embargo_hours: int = 24
     final_days: int = 30
 

@@ -111,7 +111,10 @@ def test_given_work_that_cannot_be_cancelled_when_signalled_then_the_process_end
 
 
 def test_given_no_signal_when_the_work_ends_then_it_ended_by_itself(start: Start) -> None:
-    assert start("short").communicate()[0] == "by_itself\n"
+    process = start("short")
+    assert process.stdout is not None
+    # What came together with the first line waits in the stream's buffer, past which `communicate` would read.
+    assert process.stdout.read() == "by_itself\n"
 
 
 def test_given_work_that_fails_then_its_error_comes_out(start: Start) -> None:

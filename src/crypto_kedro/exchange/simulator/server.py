@@ -13,6 +13,8 @@ from crypto_kedro.listening import listening_socket
 
 LOOPBACK = "127.0.0.1"
 _GRACE_SECONDS = 1
+# Longer than the 15 to 60 s for which usual clients keep an idle connection: otherwise they send into a closed one.
+_IDLE_SECONDS = 75
 
 
 def loopback_socket(port: int) -> socket.socket:
@@ -46,6 +48,7 @@ def server(application: ASGIApp) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     return _Server(config)

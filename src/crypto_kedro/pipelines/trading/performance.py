@@ -8,18 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crypto_kedro.errors import ConfigurationError
-from crypto_kedro.exchange.bitbank.connector import BitbankExchange
 from crypto_kedro.exchange.bitbank.credentials import Credentials
-from crypto_kedro.exchange.bitbank.settings import BitbankSettings
-from crypto_kedro.exchange.port import Exchange
 from crypto_kedro.parameters.session import SessionParameters
+from crypto_kedro.pipelines.trading.exchanges import exchange_of
 from crypto_kedro.reporting.messages.notifier import open_notifier
 from crypto_kedro.serving.face.server import serving_face
 from crypto_kedro.serving.face.settings import FaceSettings, FaceToken
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import CycleTerms
-from crypto_kedro.session.embedded import EmbeddedMarket, embedded_exchange
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal.records import Lineage
 from crypto_kedro.session.lease import SqliteLease
@@ -27,11 +23,8 @@ from crypto_kedro.session.live_window import LiveFacts, LiveModel
 from crypto_kedro.session.notice import IncidentSeen
 from crypto_kedro.session.opening import Outfit, trader_at_work
 from crypto_kedro.session.trader import Trader
-from crypto_kedro.trading.money import Jpy
 
 _log = logging.getLogger(__name__)
-
-SIMULATOR_STATE = "simulator.db"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +63,9 @@ async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, A
     """
     session = performance.session
     async with AsyncExitStack() as stack:
-        exchange, clock = await stack.enter_async_context(_exchange(performance))
+        exchange, clock = await stack.enter_async_context(
+            exchange_of(session, performance.folder, performance.credentials)
+        )
         facts = LiveFacts(exchange, performance.model, clock.now_ms)
         notifier = await stack.enter_async_context(
             open_notifier(session.messages.open_channels(), _on_failure, session.messages.delivery_settings())
@@ -100,27 +95,6 @@ async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, A
         else:
             await trader.run(asked)
         return _record(trader)
-
-
-@asynccontextmanager
-async def _exchange(performance: Performance) -> AsyncIterator[tuple[Exchange, SessionClock]]:
-    session, folder = performance.session, performance.folder
-    folder.root.mkdir(parents=True, exist_ok=True)
-    if session.exchange == "simulator" and session.simulator is not None:
-        played = session.simulator
-        market = EmbeddedMarket(
-            data=played.data, start=played.start, seed=played.seed, speed=played.speed, cash=Jpy.of(played.cash_jpy)
-        )
-        async with embedded_exchange(market, folder.root / SIMULATOR_STATE) as embedded:
-            yield embedded
-        return
-    if performance.credentials is None or session.environment != "live":
-        raise ConfigurationError(
-            "session: exchange bitbank is for the environment live, with credentials; use exchange simulator"
-        )
-    async with BitbankExchange(BitbankSettings(), performance.credentials) as exchange:
-        await exchange.check_rights()
-        yield exchange, SessionClock()
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ candidate's own clock, may take it; a holder counts from before its last write a
 Source: Google Cloud Storage, "Request preconditions".
 """
 
-import asyncio
 import os
 import platform
 import uuid
@@ -94,21 +93,12 @@ class GcsLease(StoredLease):
             client = Client()
         return cls(client, bucket, name, terms)
 
-    async def held_by(self) -> str | None:
+    def _find_holder(self) -> str | None:
         """Return process and machine of the last known holder, None when it was given back."""
-        seen = await asyncio.to_thread(self._look)
+        seen = self._look()
         return seen.holder if seen is not None and seen.owner else None
 
-    async def _take(self, above: int) -> int | None:
-        return await asyncio.to_thread(self._take_now, above)
-
-    async def _extend(self, token: int) -> bool:
-        return await asyncio.to_thread(self._extend_now, token)
-
-    async def _give_back(self, token: int) -> None:
-        await asyncio.to_thread(self._give_back_now, token)
-
-    def _take_now(self, above: int) -> int | None:
+    def _take(self, above: int) -> int | None:
         seen = self._look()
         if seen is not None and not self._may_take(seen):
             return None
@@ -125,7 +115,7 @@ class GcsLease(StoredLease):
             return False
         return self._clock_ms() - self._watched_since_ms >= max(seen.ttl_ms, self._terms.ttl_ms)
 
-    def _extend_now(self, token: int) -> bool:
+    def _extend(self, token: int) -> bool:
         # A second attempt is for a write of our own whose answer was lost.
         for _ in range(2):
             generation = self._written if self._written is not None else self._own_generation(token)
@@ -135,7 +125,7 @@ class GcsLease(StoredLease):
                 return True
         return False
 
-    def _give_back_now(self, token: int) -> None:
+    def _give_back(self, token: int) -> None:
         generation = self._written if self._written is not None else self._own_generation(token)
         if generation is not None:
             self._write(token, "", generation)

@@ -115,9 +115,9 @@ def test_given_a_slow_renewal_then_its_time_counts_from_before_it_was_asked_for(
     lease_path: Path, clock: SteadyClock
 ) -> None:
     class SlowDisk(SqliteLease):
-        async def _extend(self, token: int) -> bool:
+        def _extend(self, token: int) -> bool:
             clock.now_ms += 5_000
-            return await super()._extend(token)
+            return super()._extend(token)
 
     async def story() -> None:
         lease = SlowDisk(lease_path, TERMS, clock_ms=clock)

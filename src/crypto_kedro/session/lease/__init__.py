@@ -1,6 +1,7 @@
 """One trader: the right to send orders, held for a time, by one process at a time."""
 
 from crypto_kedro.session.lease.fenced_exchange import FencedExchange
+from crypto_kedro.session.lease.holding import HeldLease, acquire_within, held_lease, keep_renewed
 from crypto_kedro.session.lease.sqlite import SqliteLease
 from crypto_kedro.session.lease.tenure import (
     Fence,
@@ -9,14 +10,13 @@ from crypto_kedro.session.lease.tenure import (
     LeaseStoreError,
     LeaseTerms,
     StoredLease,
-    acquire_within,
-    keep_renewed,
     steady_ms,
 )
 
 __all__ = [
     "Fence",
     "FencedExchange",
+    "HeldLease",
     "Lease",
     "LeaseLostError",
     "LeaseStoreError",
@@ -24,6 +24,7 @@ __all__ = [
     "SqliteLease",
     "StoredLease",
     "acquire_within",
+    "held_lease",
     "keep_renewed",
     "steady_ms",
 ]

@@ -1,6 +1,5 @@
 """The lease of traders on one machine: a row in SQLite, and a lock that the kernel frees when its holder dies."""
 
-import asyncio
 import os
 import platform
 import sqlite3
@@ -50,27 +49,15 @@ class SqliteLease(StoredLease):
         self._holder = f"process {os.getpid()} on {platform.node()}"
         self._sign_of_life: sqlite3.Connection | None = None
 
-    async def held_by(self) -> str | None:
+    def _find_holder(self) -> str | None:
         """Return process and machine of the holder, None for nobody."""
-        return await asyncio.to_thread(self._look)
-
-    async def _take(self, above: int) -> int | None:
-        return await asyncio.to_thread(self._take_now, above)
-
-    async def _extend(self, token: int) -> bool:
-        return await asyncio.to_thread(self._extend_now, token)
-
-    async def _give_back(self, token: int) -> None:
-        await asyncio.to_thread(self._give_back_now, token)
-
-    def _look(self) -> str | None:
         if not self._path.exists():
             return None
         with self._transaction() as database:
             row = _row(database)
             return None if row is None or self._is_free(row) else row.holder
 
-    def _take_now(self, above: int) -> int | None:
+    def _take(self, above: int) -> int | None:
         with self._store_errors():
             self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -93,7 +80,7 @@ class SqliteLease(StoredLease):
             self._life_path(row.token).unlink(missing_ok=True)
         return token
 
-    def _extend_now(self, token: int) -> bool:
+    def _extend(self, token: int) -> bool:
         with self._transaction() as database:
             changed = database.execute(
                 "UPDATE lease SET ends_ms = ? WHERE owner = ? AND token = ?",
@@ -104,7 +91,7 @@ class SqliteLease(StoredLease):
             self._end_life()
         return kept
 
-    def _give_back_now(self, token: int) -> None:
+    def _give_back(self, token: int) -> None:
         try:
             with self._transaction() as database:
                 database.execute("UPDATE lease SET owner = NULL WHERE owner = ? AND token = ?", (self._owner, token))

@@ -10,7 +10,7 @@ consistency", SOSP 1989.
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -130,7 +130,7 @@ def steady_ms() -> int:
 
 
 class StoredLease(ABC):
-    """A lease that is kept in some store; a subclass knows the store.
+    """A lease that is kept in some store; a subclass knows the store, and is asked in a thread of its own.
 
     Args:
         name: where it is kept, for messages.
@@ -160,7 +160,7 @@ class StoredLease(ABC):
         if self.holds():
             return self._fence
         asked_ms = self._clock_ms()
-        token = await self._take(above)
+        token = await asyncio.to_thread(self._take, above)
         if token is None:
             return None
         self._fence = Fence(token)
@@ -173,7 +173,7 @@ class StoredLease(ABC):
         if fence is None:
             raise LeaseLostError(f"lease {self._name}: nothing to renew; acquire it first")
         asked_ms = self._clock_ms()
-        if not await self._extend(fence.token):
+        if not await asyncio.to_thread(self._extend, fence.token):
             self._forget()
             holder = await self.held_by() or "nobody"
             raise LeaseLostError(
@@ -187,7 +187,11 @@ class StoredLease(ABC):
         fence = self._fence
         if fence is not None:
             self._forget()
-            await self._give_back(fence.token)
+            await asyncio.to_thread(self._give_back, fence.token)
+
+    async def held_by(self) -> str | None:
+        """Return who holds it, in words for a human; None for nobody."""
+        return await asyncio.to_thread(self._find_holder)
 
     def holds(self) -> bool:
         """Return whether this process may rely on it at this moment."""
@@ -206,76 +210,17 @@ class StoredLease(ABC):
         self._usable_until_ms = 0
 
     @abstractmethod
-    async def held_by(self) -> str | None:
+    def _find_holder(self) -> str | None:
         """Return who holds it, in words for a human; None for nobody."""
 
     @abstractmethod
-    async def _take(self, above: int) -> int | None:
+    def _take(self, above: int) -> int | None:
         """Take it and return a token greater than ``above`` and all before; None when somebody has it."""
 
     @abstractmethod
-    async def _extend(self, token: int) -> bool:
+    def _extend(self, token: int) -> bool:
         """Note that its holder is alive; return whether it still is the holder."""
 
     @abstractmethod
-    async def _give_back(self, token: int) -> None:
+    def _give_back(self, token: int) -> None:
         """Note that nobody holds it, if this process still does."""
-
-
-async def acquire_within(
-    lease: Lease,
-    seconds: float,
-    *,
-    above: int = 0,
-    poll_s: float = 0.5,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> Fence:
-    """Wait for the lease.
-
-    Args:
-        lease: what is waited for.
-        seconds: patience; 0 asks once, infinity stands by for ever.
-        above: see `Lease.acquire`.
-        poll_s: pause between two attempts.
-        sleep: waits for a number of seconds.
-
-    Raises:
-        LeaseLostError: another holds it to the end.
-        LeaseStoreError: it cannot be told who holds it.
-    """
-    waited = 0.0
-    while True:
-        fence = await lease.acquire(above)
-        if fence is not None:
-            return fence
-        if waited >= seconds:
-            raise LeaseLostError(
-                f"the lease is held by {await lease.held_by() or 'another process'}; stop that trader first, or let "
-                "this one wait for it"
-            )
-        await sleep(poll_s)
-        waited += poll_s
-
-
-async def keep_renewed(
-    lease: Lease,
-    on_trouble: Callable[[LeaseStoreError], None],
-    *,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> None:
-    """Renew the lease until it is lost or the task is cancelled.
-
-    Args:
-        lease: held by this process.
-        on_trouble: is told when the store does not answer; the next renewal is tried all the same.
-        sleep: waits for a number of seconds.
-
-    Raises:
-        LeaseLostError: another has it.
-    """
-    while True:
-        await sleep(lease.terms.renew_every_ms / 1000)
-        try:
-            await lease.renew()
-        except LeaseStoreError as error:
-            on_trouble(error)

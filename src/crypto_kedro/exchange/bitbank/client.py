@@ -50,6 +50,7 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
 
     def __init__(self, settings: BitbankSettings, credentials: Credentials | None, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
+        self._permit: Callable[[], None] | None = None
         self.has_credentials = credentials is not None
         signing = credentials or _NO_CREDENTIALS
         super().__init__(
@@ -73,6 +74,17 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
         self.logger = logging.getLogger(f"{__name__}.ccxt")
         self.logger.setLevel(logging.INFO)
 
+    def ask_before_sending(self, permit: Callable[[], None]) -> None:
+        """Ask for a permit for each order and cancel, once it is signed.
+
+        The time that a request is signed with lies before the permit, so that a process that hangs between permit and
+        sending, however long, is held to bitbank's time window.
+
+        Args:
+            permit: raises an error when nothing may be sent.
+        """
+        self._permit = permit
+
     def milliseconds(self) -> int:
         """Return the time that requests are signed with."""
         return self._now_ms()
@@ -89,6 +101,7 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
         Raises:
             BadCredentialsError: there are no credentials.
             ExchangeError: the endpoint is not among those that may be signed.
+            CryptoKedroError: the permit for an order or a cancel is refused.
         """
         if "private" in api:
             if path not in _SIGNED_PATHS:
@@ -98,6 +111,8 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
                     f"bitbank {path}: needs an API key; set BITBANK_API_KEY and BITBANK_API_SECRET"
                 )
         signed: dict[str, Any] = super().sign(path, api, method, params)
+        if path in _UPDATES and self._permit is not None:
+            self._permit()
         return signed
 
     def handle_errors(

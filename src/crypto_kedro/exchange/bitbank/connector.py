@@ -196,6 +196,10 @@ class BitbankExchange(BitbankMarketData):
                 await self.cancel(order_id)
         return await self._orders_of(order_ids)
 
+    def ask_before_sending(self, permit: Callable[[], None]) -> None:
+        """Ask for a permit, which raises an error when nothing may be sent, once an order or a cancel is signed."""
+        self._wire.ask_before_sending(permit)
+
     async def check_rights(self) -> None:
         """Make sure that the key may read and trade, by asking to cancel an order that does not exist.
 

@@ -1,6 +1,7 @@
 """An exchange account that only the holder of the lease may change."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from crypto_kedro.exchange.port import (
     Attempt,
@@ -15,8 +16,18 @@ from crypto_kedro.trading.account import AccountState, MarginStatus
 from crypto_kedro.trading.orders import Fill, Order, OrderRequest
 
 
+@runtime_checkable
+class OverTheWire(Protocol):
+    """An exchange whose requests wait and are signed before they are sent."""
+
+    def ask_before_sending(self, permit: Callable[[], None]) -> None:
+        """Ask for a permit, which raises an error when nothing may be sent, once an order or a cancel is signed."""
+
+
 class FencedExchange(ForwardedMarketData):
     """Lets reads pass, and orders and cancels only while the lease is safely held.
+
+    One whose requests wait before they are signed asks for the lease again then.
 
     Args:
         exchange: the account.
@@ -27,6 +38,8 @@ class FencedExchange(ForwardedMarketData):
         super().__init__(exchange)
         self._exchange = exchange
         self._lease = lease
+        if isinstance(exchange, OverTheWire):
+            exchange.ask_before_sending(lease.require)
 
     async def balances(self) -> Balances:
         """Return JPY and BTC on hand."""

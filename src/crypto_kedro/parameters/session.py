@@ -1,18 +1,22 @@
 """Parameters of a trading session."""
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from crypto_kedro.market.bars import MINUTE_MS
 from crypto_kedro.parameters.group import ParameterGroup
 from crypto_kedro.parameters.messages import MessageParameters
-from crypto_kedro.session.arming import PaperRule
 from crypto_kedro.session.lease import LeaseTerms
 from crypto_kedro.session.ownership import ForeignOrders
+from crypto_kedro.session.paper_evidence import PaperRule
 from crypto_kedro.session.trader import TraderTerms
 
+if TYPE_CHECKING:
+    from crypto_kedro.exchange.bitbank.settings import BitbankSettings
+
 CHALLENGER = "challenger"
+_REHEARSAL = "rehearsal"
 
 
 class SimulatorParameters(ParameterGroup):
@@ -23,6 +27,31 @@ class SimulatorParameters(ParameterGroup):
     seed: int = 1
     speed: float = Field(default=1.0, gt=0.0, le=60.0)
     cash_jpy: int = Field(default=100_000, ge=1)
+
+
+class BitbankParameters(ParameterGroup):
+    """Where bitbank is spoken to; another exchange that speaks its protocol is only rehearsed with."""
+
+    public: str = "https://public.bitbank.cc"
+    private: str = "https://api.bitbank.cc"
+    stream: str = "https://stream.bitbank.cc"
+    private_stream: str = "https://ps.pndsn.com"
+
+    def settings(self) -> "BitbankSettings":
+        """Return the settings as the connector takes them.
+
+        Raises:
+            ConfigurationError: an address may not be spoken to.
+        """
+        # The connector's package costs a second; whoever only reads parameters does without.
+        from crypto_kedro.exchange.bitbank.settings import BitbankSettings
+
+        return BitbankSettings(
+            public_url=self.public,
+            private_url=self.private,
+            stream_url=self.stream,
+            private_stream_url=self.private_stream,
+        )
 
 
 class FaceParameters(ParameterGroup):
@@ -81,6 +110,8 @@ class SessionParameters(ParameterGroup):
     face: FaceParameters | None = None
     messages: MessageParameters = MessageParameters()
     simulator: SimulatorParameters | None = None
+    bitbank: BitbankParameters = BitbankParameters()
+    paper_cash_jpy: int = Field(default=100_000, ge=1)
     paper_rules: tuple[PaperRuleParameters, ...] = ()
 
     @model_validator(mode="after")
@@ -88,9 +119,27 @@ class SessionParameters(ParameterGroup):
         """A challenger has passed no gate: it may play, nothing else."""
         if self.exchange == "simulator" and self.simulator is None:
             raise ValueError("session.exchange is simulator; add the group session.simulator")
-        if self.exchange != "simulator" and CHALLENGER in self.models:
+        if not self.tradable_models or (self.environment == "live" and CHALLENGER in self.models):
             raise ValueError("session.models names the challenger, which only the simulator may trade; remove it")
         return self
+
+    @property
+    def tradable_models(self) -> tuple[str, ...]:
+        """The aliases that may trade on the exchange; on a real market a challenger is passed over."""
+        if self.exchange == "simulator":
+            return self.models
+        return tuple(alias for alias in self.models if alias != CHALLENGER)
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the folder of the session's files; play, rehearsal and earnest never share a journal.
+
+        Raises:
+            ConfigurationError: an address of bitbank may not be spoken to.
+        """
+        if self.exchange == "simulator":
+            return "simulator"
+        return self.environment if self.bitbank.settings().is_bitbank else f"{self.environment}-{_REHEARSAL}"
 
     def trader_terms(self, environment: str) -> TraderTerms:
         """Return the trader's terms as the room takes them."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.exchange.bitbank.connector import BitbankExchange
 from crypto_kedro.exchange.bitbank.credentials import Credentials
+from crypto_kedro.exchange.bitbank.private_stream import PrivateStream
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
-from crypto_kedro.exchange.port import Exchange
 from crypto_kedro.exchange.simulator.application import build_application
 from crypto_kedro.exchange.simulator.clock import MarketClock
 from crypto_kedro.exchange.simulator.journal import stored_start_ms
@@ -22,6 +22,7 @@ from crypto_kedro.exchange.simulator.running import RunningExchange, real_time_m
 from crypto_kedro.exchange.simulator.server import LOOPBACK, loopback_socket, run
 from crypto_kedro.exchange.simulator.settings import ApiKey, SimulatorSettings
 from crypto_kedro.session.clock import SessionClock
+from crypto_kedro.session.open_exchange import OpenExchange
 from crypto_kedro.trading.money import Jpy
 
 _KEY = ApiKey("session-key", "session-secret")
@@ -48,8 +49,8 @@ class EmbeddedMarket:
 
 
 @asynccontextmanager
-async def embedded_exchange(played: EmbeddedMarket, state: Path) -> AsyncIterator[tuple[Exchange, SessionClock]]:
-    """Serve the simulated exchange and give an account at it, with the clock of its market.
+async def embedded_exchange(played: EmbeddedMarket, state: Path) -> AsyncIterator[OpenExchange]:
+    """Serve the simulated exchange and give an account at it.
 
     Market time stands still while the process does not run, so session and exchange live by the market's clock.
 
@@ -78,7 +79,8 @@ async def embedded_exchange(played: EmbeddedMarket, state: Path) -> AsyncIterato
         throttle=not is_fast,
     )
     async with BitbankExchange(reached, Credentials(_KEY.key, _KEY.secret), now_ms=clock.now_ms) as exchange:
-        yield exchange, SessionClock(clock.now_ms, played.speed)
+        news = PrivateStream(exchange, reached, clock.now_ms).news
+        yield OpenExchange(exchange, SessionClock(clock.now_ms, played.speed), news)
 
 
 def _serve(played: EmbeddedMarket, state: Path, listener: socket.socket, opened: "Future[MarketClock]") -> None:

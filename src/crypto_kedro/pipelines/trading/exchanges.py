@@ -1,4 +1,4 @@
-"""The exchange that a session trades at, and the clock that it reads."""
+"""The exchange that a session trades at."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.exchange.bitbank.connector import BitbankExchange
 from crypto_kedro.exchange.bitbank.credentials import Credentials
+from crypto_kedro.exchange.bitbank.private_stream import PrivateStream
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
-from crypto_kedro.exchange.port import Exchange
 from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.session.clock import SessionClock
-from crypto_kedro.session.embedded import EmbeddedMarket, embedded_exchange
 from crypto_kedro.session.folder import SessionFolder
+from crypto_kedro.session.open_exchange import OpenExchange
 from crypto_kedro.trading.money import Jpy
 
 SIMULATOR_STATE = "simulator.db"
@@ -20,7 +20,7 @@ SIMULATOR_STATE = "simulator.db"
 @asynccontextmanager
 async def exchange_of(
     session: SessionParameters, folder: SessionFolder, credentials: Credentials | None
-) -> AsyncIterator[tuple[Exchange, SessionClock]]:
+) -> AsyncIterator[OpenExchange]:
     """Connect a session to its exchange for as long as it lasts.
 
     Args:
@@ -32,18 +32,35 @@ async def exchange_of(
         ConfigurationError: the exchange is not for the environment, or the credentials do not allow it.
     """
     folder.root.mkdir(parents=True, exist_ok=True)
-    if session.exchange == "simulator" and session.simulator is not None:
-        played = session.simulator
-        market = EmbeddedMarket(
-            data=played.data, start=played.start, seed=played.seed, speed=played.speed, cash=Jpy.of(played.cash_jpy)
-        )
-        async with embedded_exchange(market, folder.root / SIMULATOR_STATE) as embedded:
-            yield embedded
-        return
-    if credentials is None or session.environment != "live":
+    if session.exchange == "simulator":
+        async with _simulated(session, folder) as opened:
+            yield opened
+    elif session.environment == "live" and credentials is not None:
+        async with _real(session.bitbank.settings(), credentials) as opened:
+            yield opened
+    else:
         raise ConfigurationError(
             "session: exchange bitbank is for the environment live, with credentials; use exchange simulator"
         )
-    async with BitbankExchange(BitbankSettings(), credentials) as exchange:
+
+
+@asynccontextmanager
+async def _simulated(session: SessionParameters, folder: SessionFolder) -> AsyncIterator[OpenExchange]:
+    # The simulator needs pandas for its markets, which real trading does without.
+    from crypto_kedro.session.embedded import EmbeddedMarket, embedded_exchange
+
+    played = session.simulator
+    if played is None:
+        raise ConfigurationError("session.exchange is simulator; add the group session.simulator")
+    market = EmbeddedMarket(
+        data=played.data, start=played.start, seed=played.seed, speed=played.speed, cash=Jpy.of(played.cash_jpy)
+    )
+    async with embedded_exchange(market, folder.root / SIMULATOR_STATE) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def _real(settings: BitbankSettings, credentials: Credentials) -> AsyncIterator[OpenExchange]:
+    async with BitbankExchange(settings, credentials) as exchange:
         await exchange.check_rights()
-        yield exchange, SessionClock()
+        yield OpenExchange(exchange, SessionClock(), PrivateStream(exchange, settings).news)

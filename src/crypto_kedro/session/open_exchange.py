@@ -1,0 +1,22 @@
+"""An exchange that a session trades at, open: the account, the clock of its market, and news of the account."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from crypto_kedro.exchange.port import Exchange
+from crypto_kedro.session.clock import SessionClock
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExchange:
+    """An account at an exchange for as long as it is open.
+
+    Args:
+        exchange: the account.
+        clock: of its market.
+        news: yields the names of what happened to the account, as it happens; it is then time to read the account.
+    """
+
+    exchange: Exchange
+    clock: SessionClock
+    news: Callable[[], AsyncIterator[frozenset[str]]]

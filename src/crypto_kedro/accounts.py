@@ -1,7 +1,7 @@
 """``kedro accounts``: the books of a journal or of the bitbank account."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -140,25 +140,15 @@ def accounts(
 
 
 def _ask_bitbank(project_path: Path, env: str | None, since_ms: int) -> History:
-    from crypto_kedro.exchange.bitbank import BitbankSettings, Credentials
-
-    credentials = Credentials.find(_configured(project_path, env))
-    if credentials is None:
-        raise AccountingError("accounts: --bitbank needs an API key that may read; set BITBANK_API_KEY and its secret")
-    return asyncio.run(bitbank_history(BitbankSettings(), credentials, since_ms))
-
-
-def _configured(project_path: Path, env: str | None) -> Mapping[str, object] | None:
-    from kedro.config import MissingConfigException
-
+    from crypto_kedro.credentials import CredentialStore
+    from crypto_kedro.exchange.bitbank import BitbankSettings
     from crypto_kedro.project import project_context
 
     with project_context(project_path, env) as context:
-        try:
-            configured: Mapping[str, object] | None = context.config_loader["credentials"].get("bitbank")
-        except MissingConfigException:
-            return None
-        return configured
+        credentials = CredentialStore.read(context.config_loader).bitbank()
+    if credentials is None:
+        raise AccountingError("accounts: --bitbank needs an API key that may read; set BITBANK_API_KEY and its secret")
+    return asyncio.run(bitbank_history(BitbankSettings(), credentials, since_ms))
 
 
 def _since_ms(since: datetime | None, year: int | None) -> int:

@@ -11,6 +11,7 @@ from kedro.pipeline import Pipeline
 from rich.console import Console
 from rich.table import Table
 
+from crypto_kedro.credentials import CredentialsDataset, CredentialStore
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters import TrackingParameters, validate_parameters
 from crypto_kedro.tracking.provenance import code_version, library_versions
@@ -37,6 +38,28 @@ class ConfigurationHooks:
                 f"parameters: gates.allow_synthetic is true in the environment {context.env}, where money is traded; "
                 "set it to false, it is for demonstrations only"
             )
+
+
+class CredentialsHooks:
+    """Give the catalog the credentials, which stand in no catalog file and in no parameter."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read them before Kedro does, whose complaint about a damaged file would show a piece of it.
+
+        Raises:
+            ConfigurationError: see `CredentialStore.read`.
+        """
+        CredentialStore.read(context.config_loader)
+
+    @hook_impl
+    def after_catalog_created(self, catalog: DataCatalog, conf_creds: dict[str, Any]) -> None:
+        """Add the dataset ``credentials``.
+
+        Raises:
+            ConfigurationError: see `CredentialStore.of`.
+        """
+        catalog["credentials"] = CredentialsDataset(CredentialStore.of(conf_creds))
 
 
 class TrackingHooks:

@@ -3,7 +3,7 @@
 import os
 import warnings
 
-from crypto_kedro.hooks import ConfigurationHooks, SummaryHooks, TrackingHooks
+from crypto_kedro.hooks import ConfigurationHooks, CredentialsHooks, SummaryHooks, TrackingHooks
 
 # Nothing that runs here reports home unless the user says otherwise.
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -12,7 +12,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Kedro still registers its resolvers under OmegaConf's older name.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated", category=UserWarning)
 
-HOOKS = (ConfigurationHooks(), TrackingHooks(), SummaryHooks())
+HOOKS = (ConfigurationHooks(), CredentialsHooks(), TrackingHooks(), SummaryHooks())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -4,53 +4,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crypto_kedro.errors import CryptoKedroError
-from crypto_kedro.market.bars import DAY_MS
-from crypto_kedro.session.journal import Journal
-from crypto_kedro.session.journal.records import SessionStarted
-from crypto_kedro.trading.ledger import TradeLedger
+from crypto_kedro.session.paper_evidence import PaperEvidence, PaperRule
+
+REAL_MONEY_ALIAS = "champion"
 
 
 class NotArmedError(CryptoKedroError):
     """Real money may not be traded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaperRule:
-    """What paper trading must have shown before a capital stage is traded with real money.
-
-    Args:
-        stage: the capital stage, from 1.
-        min_days: days since the paper history began.
-        min_trades: closed paper trades.
-        max_drawdown: the deepest paper drawdown must be below it.
-    """
-
-    stage: int
-    min_days: int
-    min_trades: int
-    max_drawdown: float
-
-
 @dataclass(frozen=True, slots=True)
-class PaperEvidence:
-    """What paper trading has shown.
+class Unreadable:
+    """Something that could not be read; ``reason`` is a sentence that says what to do."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStanding:
+    """What is known of the model that would be traded.
 
     Args:
-        ledger: of the paper account.
-        bundle_digests: of the models that traded it.
+        version: name and version in the registry.
+        data_source: of the candles it learned from, None when its lineage does not tell.
+        failed_gates: gates that it did not pass; None when no verdict is known.
+        paper: what it has shown on paper, None when it never traded there.
     """
 
-    ledger: TradeLedger
-    bundle_digests: frozenset[str]
-
-    @classmethod
-    def of(cls, journal: Journal) -> "PaperEvidence | None":
-        """Return the evidence of a paper journal, None when no session was ever begun."""
-        ledger = journal.ledger()
-        if ledger is None:
-            return None
-        started = journal.entries(SessionStarted)
-        return cls(ledger, frozenset(entry.record.lineage.bundle_digest for entry in started))
+    version: str
+    data_source: str | None
+    failed_gates: tuple[str, ...] | None
+    paper: PaperEvidence | Unreadable | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,29 +44,25 @@ class ArmingQuestion:
     Args:
         is_armed: whether the arming switch is on.
         has_credentials: whether an API key is at hand.
-        model: name and version of the champion, None without one.
-        bundle_digest: of its bundle.
-        data_source: of the candles it learned from.
-        failed_gates: gates that it did not pass; None when no verdict is known.
-        rule: of the capital stage, None for a stage without one.
-        paper: None when there was no paper trading.
-        now_ms: Unix milliseconds UTC.
+        aliases: under which a model is looked for.
+        model: that was found, None without one.
+        funding_stage: the capital stage that is asked for, from 1.
+        rule: what paper trading must have shown for it, None when nothing is said of it.
+        stages: number of capital stages that there are.
     """
 
     is_armed: bool
-    has_credentials: bool
-    model: str | None
-    bundle_digest: str
-    data_source: str
-    failed_gates: tuple[str, ...] | None
+    has_credentials: bool | Unreadable
+    aliases: tuple[str, ...]
+    model: ModelStanding | Unreadable | None
+    funding_stage: int
     rule: PaperRule | None
-    paper: PaperEvidence | None
-    now_ms: int
+    stages: int
 
 
 def refusals(question: ArmingQuestion) -> tuple[str, ...]:
     """Return every reason for which real money may not be traded; none when it may."""
-    return tuple(_refusals(question))
+    return (*_switch_refusals(question), *_model_refusals(question), *_stage_refusals(question))
 
 
 def require_armed(question: ArmingQuestion) -> None:
@@ -96,45 +76,67 @@ def require_armed(question: ArmingQuestion) -> None:
         raise NotArmedError("live: no real money is traded:\n" + "\n".join(f"  - {reason}" for reason in found))
 
 
-def _refusals(question: ArmingQuestion) -> Iterator[str]:
+def _switch_refusals(question: ArmingQuestion) -> Iterator[str]:
     if not question.is_armed:
         yield "the arming switch is off; add --params session.armed=true when you mean it"
-    if not question.has_credentials:
+    if isinstance(question.has_credentials, Unreadable):
+        yield question.has_credentials.reason
+    elif not question.has_credentials:
         yield (
-            "there is no API key; set BITBANK_API_KEY and BITBANK_API_SECRET, or bitbank in conf/local/credentials.yml"
+            "there is no API key; set BITBANK_API_KEY and BITBANK_API_SECRET, or bitbank.key and bitbank.secret in "
+            "conf/local/credentials.yml"
         )
-    if question.model is None:
+
+
+def _model_refusals(question: ArmingQuestion) -> Iterator[str]:
+    others = ", ".join(alias for alias in question.aliases if alias != REAL_MONEY_ALIAS)
+    if others:
+        yield f"session.models names {others}; real money takes nothing but the {REAL_MONEY_ALIAS}, name it alone"
+    model = question.model
+    if isinstance(model, Unreadable):
+        yield model.reason
+        return
+    if model is None:
         yield "there is no champion; run `kedro run` on real candles until a model passes every gate"
         return
-    if question.data_source == "synthetic":
-        yield f"{question.model} learned from the synthetic market; train on real candles"
-    if question.failed_gates is None:
-        yield f"{question.model} has no verdict of the gates; run `kedro run --pipelines evaluation`"
-    elif question.failed_gates:
-        yield f"{question.model} failed the gates {', '.join(question.failed_gates)}; train a better one"
-    yield from _paper_refusals(question)
+    if model.data_source is None:
+        yield f"{model.version} does not tell what candles it learned from; train it again"
+    elif model.data_source == "synthetic":
+        yield f"{model.version} learned from the synthetic market; train on real candles"
+    if model.failed_gates is None:
+        yield f"{model.version} has no verdict of the gates; run `kedro run --pipelines evaluation`"
+    elif model.failed_gates:
+        yield (
+            f"{model.version} failed the gates {', '.join(model.failed_gates)}, and `kedro promote` overrules gates "
+            "for paper alone; train a better one"
+        )
 
 
-def _paper_refusals(question: ArmingQuestion) -> Iterator[str]:
-    rule, paper = question.rule, question.paper
+def _stage_refusals(question: ArmingQuestion) -> Iterator[str]:
+    stage, rule = question.funding_stage, question.rule
+    if stage > question.stages:
+        yield f"session.funding_stage is {stage}, trading.stages has {question.stages}; choose one of them"
     if rule is None:
-        yield "session.funding_stage has no rule in session.paper_rules; add what paper trading must show for it"
+        yield f"session.paper_rules says nothing of stage {stage}; add what paper trading must show for it"
+        return
+    model = question.model
+    paper = model.paper if isinstance(model, ModelStanding) else None
+    if isinstance(paper, Unreadable):
+        yield paper.reason
         return
     if paper is None:
-        yield f"stage {rule.stage} needs {rule.min_days} days on paper first; run `kedro run --env paper`"
-        return
-    if question.bundle_digest not in paper.bundle_digests:
-        yield f"{question.model} was never traded on paper; run `kedro run --env paper` with it"
-    ledger = paper.ledger
-    days = (question.now_ms - ledger.started_at_ms) / DAY_MS
-    if days < rule.min_days:
-        yield f"stage {rule.stage} needs {rule.min_days} days on paper, there are {days:.1f}; let it run on"
-    if ledger.closed_trades < rule.min_trades:
+        named = model.version if isinstance(model, ModelStanding) else "the champion"
         yield (
-            f"stage {rule.stage} needs {rule.min_trades} paper trades, there are {ledger.closed_trades}; let it run on"
+            f"stage {stage} needs {rule.min_days} days and {rule.min_trades} trades of {named} on paper, on bitbank's "
+            "prices, and there are none; run `kedro run --env paper` with session.exchange=bitbank"
         )
-    if not ledger.deepest_drawdown < rule.max_drawdown:
+        return
+    if paper.days < rule.min_days:
+        yield f"stage {stage} needs {rule.min_days} days on paper, there are {paper.days:.1f}; let paper run on"
+    if paper.closed_trades < rule.min_trades:
+        yield (f"stage {stage} needs {rule.min_trades} paper trades, there are {paper.closed_trades}; let paper run on")
+    if not paper.deepest_drawdown < rule.max_drawdown:
         yield (
-            f"stage {rule.stage} allows a paper drawdown below {rule.max_drawdown:.0%}, the deepest was "
-            f"{ledger.deepest_drawdown:.1%}; find out why before you go on"
+            f"stage {stage} allows a paper drawdown below {rule.max_drawdown:.0%}, the deepest was "
+            f"{paper.deepest_drawdown:.1%}; find out why before you go on"
         )

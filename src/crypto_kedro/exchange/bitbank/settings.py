@@ -1,16 +1,22 @@
 """Settings of the bitbank connector: addresses, patience, and what the API does not say."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.trading.money import Rate
 
 _HALF = Rate(500_000)
+_DOMAINS = ("bitbank.cc", "ps.pndsn.com")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_ADDRESSES = ("public_url", "private_url", "stream_url", "private_stream_url")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BitbankSettings:
-    """How to reach bitbank.
+    """How to reach bitbank, or an exchange on this machine that stands in for it.
+
+    No other address is taken: a key must not reach anybody else, nor may anybody else tell the price.
 
     Args:
         pair: market in bitbank's spelling.
@@ -29,7 +35,7 @@ class BitbankSettings:
         crypto_collateral, losscut_threshold: used without credentials; with them the account's own are read.
 
     Raises:
-        ConfigurationError: a value is outside its range.
+        ConfigurationError: a value is outside its range, or an address is neither bitbank's nor on this machine.
     """
 
     pair: str = "btc_jpy"
@@ -50,6 +56,13 @@ class BitbankSettings:
     losscut_threshold: Rate = _HALF
 
     def __post_init__(self) -> None:
+        for name in _ADDRESSES:
+            if not (_is_bitbank(getattr(self, name)) or _is_loopback(getattr(self, name))):
+                raise ConfigurationError(
+                    f"bitbank: {name} leads neither to bitbank over https nor to this machine over http; "
+                    "a key must not reach anybody else, so leave it out or give an address such as "
+                    "http://127.0.0.1:8900"
+                )
         if self.pair != "btc_jpy":
             raise ConfigurationError(f"bitbank: pair is {self.pair!r}; only 'btc_jpy' can be traded")
         if not 0 < self.time_window_ms <= 60_000:
@@ -59,3 +72,27 @@ class BitbankSettings:
                 "bitbank: timeout_s and poll_s must be positive, settle_ms, search_s and silence_ms not negative, got "
                 f"{self.timeout_s}, {self.poll_s}, {self.settle_ms}, {self.search_s} and {self.silence_ms}"
             )
+
+    @property
+    def is_bitbank(self) -> bool:
+        """Whether every address is bitbank's own."""
+        return all(_is_bitbank(getattr(self, name)) for name in _ADDRESSES)
+
+
+def _is_bitbank(address: str) -> bool:
+    scheme, host = _parts(address)
+    return scheme == "https" and any(host == domain or host.endswith(f".{domain}") for domain in _DOMAINS)
+
+
+def _is_loopback(address: str) -> bool:
+    scheme, host = _parts(address)
+    return scheme == "http" and host in _LOOPBACK
+
+
+def _parts(address: str) -> tuple[str, str]:
+    """Return scheme and host in small letters, both empty for what is no plain address."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "", ""
+    return ("", "") if "@" in parts.netloc else (parts.scheme, parts.hostname or "")

@@ -4,17 +4,15 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from crypto_kedro.credentials import CredentialStore
 from crypto_kedro.errors import LineageError
-from crypto_kedro.exchange.bitbank.credentials import Credentials
 from crypto_kedro.features.catalogue import load_feature_set
 from crypto_kedro.parameters import CostParameters, FeatureParameters, LabelParameters, TradingParameters
 from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.pipelines.trading.performance import Performance, perform
-from crypto_kedro.session.arming import ArmingQuestion, PaperEvidence, require_armed
-from crypto_kedro.session.clock import wall_clock_ms
+from crypto_kedro.real_money import Candidacy, candidacy
+from crypto_kedro.session.arming import require_armed
 from crypto_kedro.session.cycle import CycleTerms
-from crypto_kedro.session.folder import SessionFolder
-from crypto_kedro.session.journal import Journal
 from crypto_kedro.session.journal.records import Lineage
 from crypto_kedro.session.live_window import LiveModel
 from crypto_kedro.session.signals import run_until_signalled
@@ -22,6 +20,7 @@ from crypto_kedro.tracking.provenance import code_version
 from crypto_kedro.tracking.traded_model import ModelShelf, TradedModel
 
 CATALOGUE = Path("conf", "base", "feature_order.json")
+_LINKS = ("git_sha", "data_sha256", "data_source")
 
 
 def run_session(
@@ -32,6 +31,7 @@ def run_session(
     labels: LabelParameters,
     features: FeatureParameters,
     costs: CostParameters,
+    credentials: CredentialStore,
 ) -> dict[str, Any]:
     """Trade until the session is over, and return what it came to.
 
@@ -43,16 +43,17 @@ def run_session(
         labels: the group ``labels``, for the barriers.
         features: the group ``features``.
         costs: the group ``costs``, for the slippage.
+        credentials: API key, addresses of webhooks and the token of the face.
 
     Raises:
-        LineageError: no version has any of the aliases.
-        NotArmedError: real money may not be traded.
+        LineageError: on paper, no version has any of the aliases; or the model's lineage has a gap.
+        NotArmedError: real money may not be traded; nothing was sent or written.
         CryptoKedroError: the session cannot go on.
     """
-    model = _choose(shelf, session)
-    credentials = Credentials.find()
     if session.environment == "live":
-        require_armed(_arming_question(project_path, model, session, credentials))
+        model = _armed(candidacy(project_path, shelf, session, len(trading.stages), credentials))
+    else:
+        model = _choose(shelf, session)
     settings = trading.settings(labels, model.bundle.confidence_threshold, costs.slippage)
     feature_set = load_feature_set(project_path / CATALOGUE, features.feature_set)
     performance = Performance(
@@ -92,8 +93,30 @@ def _choose(shelf: ModelShelf, session: SessionParameters) -> TradedModel:
     return model
 
 
+def _armed(candidate: Candidacy) -> TradedModel:
+    """Return the model that real money may be traded with.
+
+    Raises:
+        NotArmedError: it may not be.
+    """
+    require_armed(candidate.question)
+    assert candidate.model is not None
+    return candidate.model
+
+
 def _lineage(project_path: Path, model: TradedModel) -> Lineage:
+    """Return where the decisions come from.
+
+    Raises:
+        LineageError: the version does not tell its code or its candles.
+    """
     tags, code = model.tags, code_version(project_path)
+    missing = [name for name in _LINKS if not tags.get(name)]
+    if missing:
+        raise LineageError(
+            f"{model.version} has no {', '.join(missing)} in the registry, so its orders could not be traced; train it "
+            "again with `kedro run`"
+        )
     return Lineage(
         bundle_digest=model.bundle.digest,
         model_version=model.version,
@@ -103,25 +126,4 @@ def _lineage(project_path: Path, model: TradedModel) -> Lineage:
         data_source=tags["data_source"],
         feature_set_hash=model.bundle.feature_set_hash,
         trader_git_sha=code.as_tags()["git_sha"],
-    )
-
-
-def _arming_question(
-    project_path: Path, model: TradedModel, session: SessionParameters, credentials: Credentials | None
-) -> ArmingQuestion:
-    folder = SessionFolder.of(project_path, "paper")
-    paper = None
-    if folder.journal.exists():
-        with Journal.open(folder.journal, read_only=True) as journal:
-            paper = PaperEvidence.of(journal)
-    return ArmingQuestion(
-        is_armed=session.armed,
-        has_credentials=credentials is not None,
-        model=model.version,
-        bundle_digest=model.bundle.digest,
-        data_source=model.tags.get("data_source", "unknown"),
-        failed_gates=model.failed_gates,
-        rule=session.rule_of_stage(),
-        paper=paper,
-        now_ms=wall_clock_ms(),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crypto_kedro.exchange.bitbank.credentials import Credentials
+from crypto_kedro.credentials import CredentialStore
 from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.pipelines.trading.exchanges import exchange_of
 from crypto_kedro.reporting.messages.notifier import open_notifier
@@ -37,7 +37,7 @@ class Performance:
         model: what is traded.
         lineage: of the model and the code.
         terms: how it trades.
-        credentials: of the account at bitbank, None without.
+        credentials: API key, addresses of webhooks and the token of the face.
     """
 
     project_path: Path
@@ -45,14 +45,12 @@ class Performance:
     model: LiveModel
     lineage: Lineage
     terms: CycleTerms
-    credentials: Credentials | None
+    credentials: CredentialStore
 
     @property
     def folder(self) -> SessionFolder:
         """Where the session keeps its files; play and earnest never share a journal."""
-        session = self.session
-        name = "simulator" if session.exchange == "simulator" else session.environment
-        return SessionFolder.of(self.project_path, name)
+        return SessionFolder.of(self.project_path, self.session.folder_name)
 
 
 async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, Any]:
@@ -61,14 +59,16 @@ async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, A
     Raises:
         CryptoKedroError: the session cannot begin or go on.
     """
-    session = performance.session
+    session, credentials = performance.session, performance.credentials
+    channels, token = session.messages.open_channels(credentials.webhooks), credentials.face_token()
     async with AsyncExitStack() as stack:
-        exchange, clock = await stack.enter_async_context(
-            exchange_of(session, performance.folder, performance.credentials)
+        opened = await stack.enter_async_context(
+            exchange_of(session, performance.folder, credentials.bitbank())
         )
+        exchange, clock = opened.exchange, opened.clock
         facts = LiveFacts(exchange, performance.model, clock.now_ms)
         notifier = await stack.enter_async_context(
-            open_notifier(session.messages.open_channels(), _on_failure, session.messages.delivery_settings())
+            open_notifier(channels, _on_failure, session.messages.delivery_settings())
         )
         outfit = Outfit(
             folder=performance.folder,
@@ -84,7 +84,7 @@ async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, A
             clock=clock,
         )
         trader = await stack.enter_async_context(trader_at_work(outfit))
-        await stack.enter_async_context(_face(trader, session))
+        await stack.enter_async_context(_face(trader, session, token))
         if session.lasts_ms is not None:
             ending = asyncio.create_task(_ask_after(asked, clock, session.lasts_ms))
             stack.callback(ending.cancel)
@@ -98,12 +98,12 @@ async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, A
 
 
 @asynccontextmanager
-async def _face(trader: Trader, session: SessionParameters) -> AsyncIterator[None]:
+async def _face(trader: Trader, session: SessionParameters, token: FaceToken | None) -> AsyncIterator[None]:
     if session.face is None:
         yield
         return
     face = session.face
-    settings = FaceSettings(host=face.host, port=face.port, token=FaceToken.find(), open_reading=face.open_reading)
+    settings = FaceSettings(host=face.host, port=face.port, token=token, open_reading=face.open_reading)
     async with serving_face(trader, settings) as address:
         _log.info("Dashboard at %s", address)
         yield

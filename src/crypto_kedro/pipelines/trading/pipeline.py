@@ -19,6 +19,7 @@ def create_pipeline() -> Pipeline:
                     "labels": "params:labels",
                     "features": "params:features",
                     "costs": "params:costs",
+                    "credentials": "credentials",
                 },
                 "session_record",
                 name="run_session",

@@ -60,26 +60,17 @@ async def try_channels(channels: Sequence[Channel], environment: str, at_ms: int
 
 
 def _channels(project_path: Path, env: str) -> tuple[Channel, ...]:
-    from kedro.config import MissingConfigException
-    from pydantic import ValidationError
-
-    from crypto_kedro.parameters.messages import MessageParameters
+    from crypto_kedro.credentials import CredentialStore
+    from crypto_kedro.parameters import validate_parameters
     from crypto_kedro.project import project_context
 
     with project_context(project_path, env) as context:
         # Not `context.params`, which imports every pipeline with all training libraries.
-        written = context.config_loader["parameters"].get("messages") or {}
-        try:
-            configured = context.config_loader["credentials"].get("webhooks")
-        except MissingConfigException:
-            configured = None
-    try:
-        parameters = MessageParameters.model_validate(written)
-    except ValidationError as error:
-        raise ConfigurationError(f"messages: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}") from None
-    channels = parameters.open_channels(configured)
+        session = validate_parameters(context.config_loader["parameters"]).session
+        configured = CredentialStore.read(context.config_loader).webhooks
+    channels = () if session is None else session.messages.open_channels(configured)
     if not channels:
-        names = ", ".join(parameters.channels) or "none"
+        names = "none" if session is None else ", ".join(session.messages.channels) or "none"
         raise ConfigurationError(
             f"messages: no channel of environment {env} has an address (channels: {names}); set "
             "<CHANNEL>_WEBHOOK_URL, such as DISCORD_WEBHOOK_URL, or webhooks in conf/local/credentials.yml"

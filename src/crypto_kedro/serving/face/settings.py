@@ -32,8 +32,8 @@ class FaceToken:
         visible = self.secret.isascii() and self.secret.isprintable() and " " not in self.secret
         if len(self.secret) < SHORTEST_TOKEN or not visible:
             raise ConfigurationError(
-                f"face: the token in {TOKEN_VARIABLE} must be at least {SHORTEST_TOKEN} visible ASCII characters "
-                "without a space; make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+                f"face: the token in {TOKEN_VARIABLE}, or face.token in conf/local/credentials.yml, must be at least "
+                f"{SHORTEST_TOKEN} visible ASCII characters without a space; make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
             )
 
     @classmethod

@@ -50,7 +50,7 @@ class AccountHistory:
             raise JournalError(
                 f"journal: a record of kind {entry.record.kind()} comes before any session; begin a session first"
             )
-        self._new.append(_event(entry))
+        self._new.append(history_event(entry))
 
     def ledger(self, everything: Callable[[], Iterable[Entry[Record]]]) -> TradeLedger | None:
         """Return the ledger of all events taken; None before the first session.
@@ -67,7 +67,7 @@ class AccountHistory:
         new = sorted(self._new)
         ledger = self._ledger
         if ledger is not None and new and new[0][0] <= (self._last or _start_of(ledger)):
-            new, ledger = sorted(map(_event, everything())), None
+            new, ledger = sorted(map(history_event, everything())), None
         if ledger is None:
             # The exchange's clock may be behind the one that dated the start.
             at_ms, capital = self._begin
@@ -85,7 +85,12 @@ def _start_of(ledger: TradeLedger) -> Moment:
     return ledger.started_at_ms, False, -1, -1
 
 
-def _event(entry: Entry[Record]) -> tuple[Moment, LedgerEvent]:
+def history_event(entry: Entry[Record]) -> tuple[Moment, LedgerEvent]:
+    """Return an entry of a kind in `HISTORY` as an event of the ledger, with its place among the others.
+
+    Raises:
+        JournalError: it is of another kind.
+    """
     match entry.record:
         case FillSeen(fill):
             return (fill.executed_at_ms, False, fill.trade_id, entry.seq), fill

@@ -1,0 +1,82 @@
+"""What is known before a session with real money begins, gathered so that every reason against it shows at once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crypto_kedro.credentials import CredentialStore
+from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.session.arming import ArmingQuestion, ModelStanding, Unreadable
+from crypto_kedro.session.folder import SessionFolder
+from crypto_kedro.session.journal import Journal
+from crypto_kedro.session.paper_evidence import PaperEvidence
+
+if TYPE_CHECKING:
+    from crypto_kedro.parameters.session import SessionParameters
+    from crypto_kedro.tracking.traded_model import ModelShelf, TradedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Candidacy:
+    """The question whether real money may be traded, and the model that it is about, None without one."""
+
+    question: ArmingQuestion
+    model: "TradedModel | None"
+
+
+def candidacy(
+    project_path: Path, shelf: "ModelShelf", session: "SessionParameters", stages: int, credentials: CredentialStore
+) -> Candidacy:
+    """Gather what is known; what cannot be read becomes a reason, not an error.
+
+    Args:
+        project_path: root of the project.
+        shelf: the registered versions.
+        session: the group ``session``.
+        stages: number of capital stages that there are.
+        credentials: of which the API key is looked for.
+    """
+    model = _model(shelf, session)
+    question = ArmingQuestion(
+        is_armed=session.armed,
+        has_credentials=_has_key(credentials),
+        aliases=session.models,
+        model=model if model is None or isinstance(model, Unreadable) else _standing(project_path, model),
+        funding_stage=session.funding_stage,
+        rule=session.rule_of_stage(),
+        stages=stages,
+    )
+    return Candidacy(question, None if isinstance(model, Unreadable) else model)
+
+
+def _has_key(credentials: CredentialStore) -> bool | Unreadable:
+    try:
+        return credentials.bitbank() is not None
+    except CryptoKedroError as error:
+        return Unreadable(str(error))
+
+
+def _model(shelf: "ModelShelf", session: "SessionParameters") -> "TradedModel | Unreadable | None":
+    try:
+        return shelf.first_of(session.models)
+    except CryptoKedroError as error:
+        return Unreadable(str(error))
+
+
+def _standing(project_path: Path, model: "TradedModel") -> ModelStanding:
+    return ModelStanding(
+        version=model.version,
+        data_source=model.tags.get("data_source"),
+        failed_gates=model.failed_gates,
+        paper=_paper(SessionFolder.of(project_path, "paper"), model.bundle.digest),
+    )
+
+
+def _paper(folder: SessionFolder, bundle_digest: str) -> PaperEvidence | Unreadable | None:
+    if not folder.journal.exists():
+        return None
+    try:
+        with Journal.open(folder.journal, read_only=True) as journal:
+            return PaperEvidence.of(journal, bundle_digest)
+    except CryptoKedroError as error:
+        return Unreadable(str(error))

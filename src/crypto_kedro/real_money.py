@@ -36,12 +36,14 @@ def candidacy(
         stages: number of capital stages that there are.
         credentials: of which the API key is looked for.
     """
-    model = _model(shelf, session)
+    model, addresses = _model(shelf, session), _addresses(session)
+    paper = None if addresses else SessionFolder.of(project_path, _paper_folder_name(session))
     question = ArmingQuestion(
         is_armed=session.armed,
         has_credentials=_has_key(credentials),
+        addresses=addresses,
         aliases=session.models,
-        model=model if model is None or isinstance(model, Unreadable) else _standing(project_path, model),
+        model=model if model is None or isinstance(model, Unreadable) else _standing(model, paper),
         funding_stage=session.funding_stage,
         rule=session.rule_of_stage(),
         stages=stages,
@@ -63,12 +65,29 @@ def _model(shelf: "ModelShelf", session: "SessionParameters") -> "TradedModel | 
         return Unreadable(str(error))
 
 
-def _standing(project_path: Path, model: "TradedModel") -> ModelStanding:
+def _addresses(session: "SessionParameters") -> Unreadable | None:
+    try:
+        settings = session.bitbank.settings()
+    except CryptoKedroError as error:
+        return Unreadable(str(error))
+    if settings.is_bitbank or settings.is_local:
+        return None
+    return Unreadable(
+        "some addresses of session.bitbank are bitbank's and others are on this machine; give all four, or none"
+    )
+
+
+def _paper_folder_name(session: "SessionParameters") -> str:
+    """Return the folder of paper sessions on the prices of the same exchange; those of the simulator are elsewhere."""
+    return session.model_copy(update={"environment": "paper"}).folder_name
+
+
+def _standing(model: "TradedModel", paper: SessionFolder | None) -> ModelStanding:
     return ModelStanding(
         version=model.version,
         data_source=model.tags.get("data_source"),
         failed_gates=model.failed_gates,
-        paper=_paper(SessionFolder.of(project_path, "paper"), model.bundle.digest),
+        paper=None if paper is None else _paper(paper, model.bundle.digest),
     )
 
 

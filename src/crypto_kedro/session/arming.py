@@ -44,6 +44,7 @@ class ArmingQuestion:
     Args:
         is_armed: whether the arming switch is on.
         has_credentials: whether an API key is at hand.
+        addresses: why the exchange may not be spoken to at its addresses, None when it may.
         aliases: under which a model is looked for.
         model: that was found, None without one.
         funding_stage: the capital stage that is asked for, from 1.
@@ -53,6 +54,7 @@ class ArmingQuestion:
 
     is_armed: bool
     has_credentials: bool | Unreadable
+    addresses: Unreadable | None
     aliases: tuple[str, ...]
     model: ModelStanding | Unreadable | None
     funding_stage: int
@@ -86,6 +88,8 @@ def _switch_refusals(question: ArmingQuestion) -> Iterator[str]:
             "there is no API key; set BITBANK_API_KEY and BITBANK_API_SECRET, or bitbank.key and bitbank.secret in "
             "conf/local/credentials.yml"
         )
+    if question.addresses is not None:
+        yield question.addresses.reason
 
 
 def _model_refusals(question: ArmingQuestion) -> Iterator[str]:
@@ -120,12 +124,14 @@ def _stage_refusals(question: ArmingQuestion) -> Iterator[str]:
         yield f"session.paper_rules says nothing of stage {stage}; add what paper trading must show for it"
         return
     model = question.model
-    paper = model.paper if isinstance(model, ModelStanding) else None
+    if isinstance(model, Unreadable):
+        return
+    paper = None if model is None else model.paper
     if isinstance(paper, Unreadable):
         yield paper.reason
         return
     if paper is None:
-        named = model.version if isinstance(model, ModelStanding) else "the champion"
+        named = "the champion" if model is None else model.version
         yield (
             f"stage {stage} needs {rule.min_days} days and {rule.min_trades} trades of {named} on paper, on bitbank's "
             "prices, and there are none; run `kedro run --env paper` with session.exchange=bitbank"

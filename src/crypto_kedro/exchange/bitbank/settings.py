@@ -59,9 +59,9 @@ class BitbankSettings:
         for name in _ADDRESSES:
             if not (_is_bitbank(getattr(self, name)) or _is_loopback(getattr(self, name))):
                 raise ConfigurationError(
-                    f"bitbank: {name} leads neither to bitbank over https nor to this machine over http; "
-                    "a key must not reach anybody else, so leave it out or give an address such as "
-                    "http://127.0.0.1:8900"
+                    f"bitbank: {name} (session.bitbank.{name.removesuffix('_url')}) leads neither to bitbank over "
+                    "https nor to this machine over http, and a key must not reach anybody else; leave it out, or give "
+                    "an address such as http://127.0.0.1:8900"
                 )
         if self.pair != "btc_jpy":
             raise ConfigurationError(f"bitbank: pair is {self.pair!r}; only 'btc_jpy' can be traded")
@@ -72,6 +72,11 @@ class BitbankSettings:
                 "bitbank: timeout_s and poll_s must be positive, settle_ms, search_s and silence_ms not negative, got "
                 f"{self.timeout_s}, {self.poll_s}, {self.settle_ms}, {self.search_s} and {self.silence_ms}"
             )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether every address is on this machine."""
+        return all(_is_loopback(getattr(self, name)) for name in _ADDRESSES)
 
     @property
     def is_bitbank(self) -> bool:

@@ -84,10 +84,11 @@ def _choose(shelf: ModelShelf, session: SessionParameters) -> TradedModel:
     Raises:
         LineageError: no version has any of the aliases.
     """
-    model = shelf.first_of(session.models)
+    model = shelf.first_of(session.tradable_models)
     if model is None:
         raise LineageError(
-            f"{session.environment}: no version of {shelf.registered_model} is {' or '.join(session.models)}; "
+            f"{session.environment}: no version of {shelf.registered_model} is "
+            f"{' or '.join(session.tradable_models)}; "
             "run `kedro run` to train and judge one, or `kedro promote` to overrule the gates for paper"
         )
     return model

@@ -1,0 +1,150 @@
+"""Sending what is missing between the account and the wish, and closing what cannot be protected."""
+
+from collections.abc import Iterable
+
+from crypto_kedro.exchange.port import Exchange, RefusedError
+from crypto_kedro.session.cycle_log import CycleLog
+from crypto_kedro.session.dispatch import Dispatcher, Progress, StepResult
+from crypto_kedro.session.journal import Journal
+from crypto_kedro.session.ownership import Ownership
+from crypto_kedro.session.reconcile import TRIGGER_MET, Step, Wish, leaving, reconcile
+from crypto_kedro.session.records import Purpose
+from crypto_kedro.session.standing import Standing
+from crypto_kedro.session.truth import Truth, View
+from crypto_kedro.trading.account import AccountState
+from crypto_kedro.trading.decision import Reason
+from crypto_kedro.trading.orders import Order, PositionSide
+from crypto_kedro.trading.protection import resting_protection
+
+_MOST_PASSES = 6
+
+
+class Tending:
+    """Looks after positions, pass after pass, until nothing is missing.
+
+    Args:
+        exchange: tells the rules.
+        journal: of the account.
+        log: of the cycle.
+        truth: reads the account.
+        ownership: tells own from foreign.
+        standing: what is wished.
+        dispatcher: sends.
+        limit_target: rest the target as a limit order rather than as a take-profit order.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        journal: Journal,
+        log: CycleLog,
+        truth: Truth,
+        ownership: Ownership,
+        standing: Standing,
+        dispatcher: Dispatcher,
+        *,
+        limit_target: bool,
+    ) -> None:
+        self._exchange = exchange
+        self._journal = journal
+        self._log = log
+        self._truth = truth
+        self._ownership = ownership
+        self._standing = standing
+        self._dispatcher = dispatcher
+        self._limit_target = limit_target
+
+    async def tend(self, view: View, reason: str, *, may_enter: bool) -> View:
+        """Send what is missing, and read again, until nothing is missing or nothing can be done about it.
+
+        Args:
+            view: as just read.
+            reason: for the orders that are missing.
+            may_enter: whether anything may be opened.
+
+        Returns:
+            The account as it was read last.
+
+        Raises:
+            ExchangeError: the exchange does not answer.
+            LeaseLostError: this process may no longer send.
+            JournalError: the journal cannot be written, so nothing more is sent.
+        """
+        standing, halt = self._standing, self._journal.halt()
+        flattens = halt is not None and halt.flatten
+        given_up: set[PositionSide] = set()
+        for _ in range(_MOST_PASSES):
+            rules = await self._exchange.rules() if standing.needs_rules(view.account) else None
+            wish = standing.wish(view.account, view.ledger, rules, reason, flatten=flattens)
+            wish = _without(wish, given_up, may_enter=may_enter and halt is None)
+            foreign = self._ownership.foreign(view.account)
+            steps = reconcile(view.account, wish, limit_target=self._limit_target, foreign=foreign)
+            if not steps or not await self._carry_out(steps, view, foreign, given_up):
+                break
+            view = await self._truth.read()
+        return view
+
+    async def _carry_out(
+        self, steps: tuple[Step, ...], view: View, foreign: frozenset[int], given_up: set[PositionSide]
+    ) -> bool:
+        """Do the steps; return whether any of them changed anything."""
+        moved = False
+        for step in steps:
+            side = None if step.request is None else step.request.position_side
+            if side in given_up:
+                continue
+            self._log.begin()
+            result = await self._dispatcher.carry_out(step, self._log.cycle_id, view.account)
+            moved = moved or result.progress is Progress.DONE
+            if result.progress is Progress.UNKNOWN:
+                return False
+            if side is not None:
+                self._standing.sent(step, result.progress is Progress.DONE)
+                self._note_repair(step, side, result, view.account)
+                reason = _reason_to_flee(step, result)
+                if reason is not None:
+                    given_up.add(side)
+                    moved = await self._flee(side, reason, view, foreign) or moved
+        return moved
+
+    async def _flee(self, side: PositionSide, reason: str, view: View, foreign: frozenset[int]) -> bool:
+        """Close a position that cannot be protected."""
+        account = view.account
+        orders = [order for order in account.open_orders if order.order_id not in foreign]
+        if reason == Reason.NO_PROTECTION and _has_stop(orders, side):
+            return False
+        share = self._ownership.share(side, view.ledger)
+        amount = account.position(side).amount
+        amount = amount if share is None else min(share, amount)
+        moved = False
+        for step in leaving(orders, side, amount, reason):
+            result = await self._dispatcher.carry_out(step, self._log.cycle_id, account)
+            moved = moved or result.progress is Progress.DONE
+        return moved
+
+    def _note_repair(self, step: Step, side: PositionSide, result: StepResult, account: AccountState) -> None:
+        """Remember that a stop was set right which had rested before."""
+        if step.purpose is not Purpose.STOP or result.progress is not Progress.DONE:
+            return
+        if self._standing.rested.get(side) is not None and not _has_stop(account.open_orders, side):
+            self._log.repaired.append(side)
+        self._standing.rested[side] = True
+
+
+def _without(wish: Wish, given_up: set[PositionSide], *, may_enter: bool) -> Wish:
+    positions = tuple(position for position in wish.positions if position.side not in given_up)
+    return Wish(wish.entry if may_enter else None, positions)
+
+
+def _reason_to_flee(step: Step, result: StepResult) -> str | None:
+    """Return why a position must be closed because an order that protects it was refused."""
+    if result.progress is not Progress.REFUSED or step.purpose not in (Purpose.STOP, Purpose.TARGET):
+        return None
+    if result.trigger_met:
+        return TRIGGER_MET
+    is_final = step.purpose is Purpose.STOP and isinstance(result.error, RefusedError)
+    return Reason.NO_PROTECTION if is_final else None
+
+
+def _has_stop(orders: Iterable[Order], side: PositionSide) -> bool:
+    return resting_protection(tuple(orders), side)[0] is not None

@@ -1,0 +1,80 @@
+"""The exchange's truth, with the history that explains it."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from crypto_kedro.exchange.port import Exchange
+from crypto_kedro.session.cycle_log import CycleLog
+from crypto_kedro.session.journal import Journal
+from crypto_kedro.session.journal.records import FillSeen
+from crypto_kedro.session.ownership import Ownership
+from crypto_kedro.trading.account import AccountState
+from crypto_kedro.trading.ledger import TradeLedger
+
+_MOST_READS = 4
+
+
+class View(Struct, frozen=True):
+    """The account as the exchange reports it, and its history up to the same fill."""
+
+    account: AccountState
+    ledger: TradeLedger
+
+
+class Truth:
+    """Reads the account, and writes down the fills that the journal does not have.
+
+    Args:
+        exchange: the account.
+        journal: of the account, in which the session has begun.
+        log: of the cycle that reads.
+        ownership: whose a fill is.
+        now_ms: the session's clock, Unix milliseconds UTC.
+
+    Attributes:
+        view: as last read; None before the first answer.
+    """
+
+    def __init__(
+        self, exchange: Exchange, journal: Journal, log: CycleLog, ownership: Ownership, now_ms: Callable[[], int]
+    ) -> None:
+        self._exchange = exchange
+        self._journal = journal
+        self._log = log
+        self._ownership = ownership
+        self._now_ms = now_ms
+        self.view: View | None = None
+
+    async def read(self) -> View:
+        """Read account and fills until no fill comes between them.
+
+        Raises:
+            ExchangeError: the exchange does not answer.
+        """
+        for _ in range(_MOST_READS):
+            account = await self._exchange.account()
+            if not await self._note_fills():
+                break
+        ledger = self._ledger()
+        now_ms = self._now_ms()
+        if account.at_ms != now_ms:
+            account = replace(account, at_ms=now_ms)
+        self._ownership.drop_claims(account, now_ms)
+        view = self.view = View(account, ledger)
+        return view
+
+    async def _note_fills(self) -> bool:
+        """Write down fills that are seen for the first time; return whether there were any."""
+        fills = await self._exchange.fills_since(self._ownership.fills_from_ms())
+        records = self._ownership.records_of(fills, self._ledger())
+        if records:
+            self._log.write(*records)
+            self._log.fills += [record.fill for record in records if isinstance(record, FillSeen)]
+        return bool(records)
+
+    def _ledger(self) -> TradeLedger:
+        ledger = self._journal.ledger()
+        assert ledger is not None  # the session has begun
+        return ledger

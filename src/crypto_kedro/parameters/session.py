@@ -10,7 +10,7 @@ from crypto_kedro.parameters.messages import MessageParameters
 from crypto_kedro.session.lease import LeaseTerms
 from crypto_kedro.session.ownership import ForeignOrders
 from crypto_kedro.session.paper_evidence import PaperRule
-from crypto_kedro.session.trader import TraderTerms
+from crypto_kedro.session.waking import Mode, TraderTerms
 
 if TYPE_CHECKING:
     from crypto_kedro.exchange.bitbank.settings import BitbankSettings
@@ -60,22 +60,33 @@ class FaceParameters(ParameterGroup):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
     open_reading: bool | None = None
+    max_data_age_minutes: float = Field(default=17.0, gt=0.0)
+    max_cycle_age_minutes: float = Field(default=10.0, gt=0.0)
 
 
 class LeaseParameters(ParameterGroup):
-    """The lease of the one trader; see `LeaseTerms`."""
+    """The lease of the one trader; see `LeaseTerms`. A bucket keeps it for traders on several machines."""
 
+    bucket: str | None = Field(default=None, min_length=1)
+    object: str | None = Field(default=None, min_length=1)
     wait_s: float = Field(default=0.0, ge=0.0)
-    ttl_s: float = Field(default=20.0, gt=0.0)
+    ttl_s: float | None = Field(default=None, gt=0.0)
     margin_s: float = Field(default=7.0, gt=0.0)
-    renew_every_s: float = Field(default=4.0, gt=0.0)
+    renew_every_s: float | None = Field(default=None, gt=0.0)
+
+    @model_validator(mode="after")
+    def _object_lies_in_a_bucket(self) -> Self:
+        if self.object is not None and self.bucket is None:
+            raise ValueError("session.lease.object is set without session.lease.bucket; name the bucket, or remove it")
+        return self
 
     def terms(self) -> LeaseTerms:
-        """Return the terms as the room takes them."""
+        """Return the terms as the room takes them; a lease in a bucket is renewed less often, as each write costs."""
+        ttl_s, renew_every_s = (20.0, 4.0) if self.bucket is None else (60.0, 15.0)
         return LeaseTerms(
-            ttl_ms=round(self.ttl_s * 1000),
+            ttl_ms=round((self.ttl_s or ttl_s) * 1000),
             margin_ms=round(self.margin_s * 1000),
-            renew_every_ms=round(self.renew_every_s * 1000),
+            renew_every_ms=round((self.renew_every_s or renew_every_s) * 1000),
         )
 
 
@@ -98,7 +109,7 @@ class SessionParameters(ParameterGroup):
     environment: Literal["paper", "live"]
     exchange: Literal["simulator", "bitbank"]
     models: tuple[str, ...] = Field(min_length=1)
-    mode: Literal["loop", "tick"] = "loop"
+    mode: Mode = Mode.LOOP
     minutes: float | None = Field(default=None, gt=0.0)
     armed: bool = False
     funding_stage: int = Field(default=1, ge=1)
@@ -106,6 +117,7 @@ class SessionParameters(ParameterGroup):
     protect_every_s: float = Field(default=30.0, gt=0.0)
     publish_s: float = Field(default=0.5, gt=0.0)
     retry_s: float = Field(default=1.0, gt=0.0)
+    stream_pause_s: float = Field(default=0.25, gt=0.0)
     lease: LeaseParameters = LeaseParameters()
     face: FaceParameters | None = None
     messages: MessageParameters = MessageParameters()
@@ -148,6 +160,7 @@ class SessionParameters(ParameterGroup):
             protect_every_ms=round(self.protect_every_s * 1000),
             publish_ms=round(self.publish_s * 1000),
             retry_ms=round(self.retry_s * 1000),
+            stream_pause_ms=round(self.stream_pause_s * 1000),
         )
 
     def rule_of_stage(self) -> PaperRule | None:

@@ -2,16 +2,84 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from crypto_kedro.accounting.trades import margin_results
+from crypto_kedro.session.journal import Entry, Journal
+from crypto_kedro.session.journal.records import Decided, EquityMarked, FillSeen, Incident, Observed, Record
 from crypto_kedro.session.notice import DayClosed
 from crypto_kedro.session.records import round_trips
+from crypto_kedro.trading.decision import Action
 from crypto_kedro.trading.ledger import EquityPoint, jst_day
 from crypto_kedro.trading.money import Jpy
 from crypto_kedro.trading.orders import Fill
 
 _NOTHING = Jpy(0)
 _CURVE_POINTS = 200
+_LATE_ENTRIES = 10_000
+"""Entries of a journal among which those of the latest days are; a day has one or two thousand."""
+
+
+def day_of_journal(path: Path, day: int) -> DayClosed:
+    """Return the figures of a JST day as a journal tells them; it is read beside whoever writes it.
+
+    Args:
+        path: the journal's file.
+        day: number of the JST day, counted from 1970-01-01.
+
+    Raises:
+        JournalError: the journal cannot be read.
+        CryptoKedroError: its fills do not add up.
+    """
+    with Journal.open(path, read_only=True) as journal:
+        ledger = journal.ledger()
+        told = _Told(day)
+        for entry in journal.entries(
+            Observed, Decided, EquityMarked, Incident, after=max(journal.head.seq - _LATE_ENTRIES, 0)
+        ):
+            told.take(entry)
+        return day_closed(
+            day,
+            [entry.record.fill for entry in journal.entries(FillSeen)],
+            sorted(told.equity, key=lambda point: point.at_ms),
+            bars=len(told.reasons),
+            refusals=[reason for reason in told.reasons.values() if reason is not None],
+            drawdown=0.0 if ledger is None else ledger.deepest_drawdown,
+            incidents=told.incidents,
+        )
+
+
+class _Told:
+    """What the entries of one day say.
+
+    Attributes:
+        equity: what the account was worth.
+        reasons: of each decision bar the reason to stay flat, None when something was done.
+        incidents: how many there were.
+    """
+
+    def __init__(self, day: int) -> None:
+        self._day = day
+        self.equity: list[EquityPoint] = []
+        self.reasons: dict[int, str | None] = {}
+        self.incidents = 0
+
+    def take(self, entry: Entry[Record]) -> None:
+        if jst_day(entry.at_ms) != self._day:
+            return
+        match entry.record:
+            case Observed(observation=observation):
+                self.equity.append(EquityPoint(observation.account.at_ms, observation.account.equity))
+            case EquityMarked(point):
+                self.equity.append(point)
+            case Decided(record=record):
+                is_flat = record["action"] == Action.STAY_FLAT
+                # A bar that is decided again keeps its first reason.
+                self.reasons.setdefault(int(record["bar"]["bar_close_ms"]), record["reason"] if is_flat else None)
+            case Incident():
+                self.incidents += 1
+            case _:
+                pass
 
 
 def day_closed(

@@ -26,7 +26,7 @@ BROKEN_OFF = "cycle_broken_off"
 
 def news_of(
     report: CycleReport,
-    last: CycleReport | None,
+    last_error: str | None,
     before: AccountState | None,
     closed: Sequence[Trade],
     halted: HaltInForce | None,
@@ -36,7 +36,7 @@ def news_of(
 
     Args:
         report: of the cycle.
-        last: of the cycle before it.
+        last_error: why the cycle before it was broken off, None when it was not.
         before: the account as it was known before, None for the first time.
         closed: trades that ended.
         halted: the halt in force before the cycle.
@@ -44,7 +44,7 @@ def news_of(
     """
     if report.error is not None:
         yield IncidentSeen(Severity.WARNING, BROKEN_OFF, report.error)
-    elif last is not None and last.error is not None:
+    elif last_error is not None:
         yield IncidentOver(BROKEN_OFF)
     if halt is not None and halt != halted:
         yield TradingHalted(halt.by, halt.reason, halt.flatten)

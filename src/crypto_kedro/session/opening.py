@@ -8,20 +8,24 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from crypto_kedro.exchange.port import Exchange, RetryLaterError, RetryNowError
+from crypto_kedro.session.account_news import NewsSource
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import Cycle, CycleTerms, FactsSource
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import Journal, Writer
 from crypto_kedro.session.journal.records import Lineage, SessionStarted
-from crypto_kedro.session.lease import FencedExchange, Lease, acquire_within
-from crypto_kedro.session.notice import Notifier
+from crypto_kedro.session.lease import FencedExchange, Lease, LeaseStoreError, held_lease
+from crypto_kedro.session.notice import IncidentSeen, Notifier, Severity
 from crypto_kedro.session.status import BarSeen
 from crypto_kedro.session.stop import StopFlag
+from crypto_kedro.session.telling import Subject, Teller
 from crypto_kedro.session.trader import Session, Trader, TraderTerms
+from crypto_kedro.session.waking import Waking
 from crypto_kedro.trading.account import AccountState
 
 _log = logging.getLogger(__name__)
 
+LEASE_STORE = "lease_store"
 _PAUSE_S = 2.0
 
 
@@ -41,6 +45,7 @@ class Outfit:
         trader_terms: how it goes about it.
         notifier: whom news are told.
         clock: the session's clock.
+        news: what the exchange tells of the account, None where it tells nothing.
     """
 
     folder: SessionFolder
@@ -54,59 +59,91 @@ class Outfit:
     trader_terms: TraderTerms
     notifier: Notifier
     clock: SessionClock
+    news: NewsSource | None = None
+
+    def teller(self, journal: Journal, *, on_tick: bool = False) -> Teller:
+        """Return what tells of the trader, from before its first session on.
+
+        Args:
+            journal: of the account.
+            on_tick: whether it works only when it is asked to.
+        """
+        subject = Subject(
+            environment=self.trader_terms.environment,
+            lineage=self.lineage,
+            cycle_terms=self.cycle_terms,
+            on_tick=on_tick,
+            bars=self.bars,
+            clock=self.clock,
+            lease_held=self.lease.holds,
+        )
+        return Teller(subject, journal, self.notifier)
 
 
 @asynccontextmanager
 async def trader_at_work(outfit: Outfit) -> AsyncIterator[Trader]:
     """Begin a session and give its trader; afterwards the lease is given back and the journal closed.
 
+    Raises:
+        LeaseLostError: another process trades, and did not stop in time.
+        JournalError: the journal cannot be written.
+        ExchangeError: the exchange does not answer.
+    """
+    outfit.folder.root.mkdir(parents=True, exist_ok=True)
+    with Journal.open(outfit.folder.journal) as journal:
+        teller = outfit.teller(journal)
+        async with begun_session(outfit, journal, teller) as session:
+            yield Trader(session, teller)
+
+
+@asynccontextmanager
+async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> AsyncIterator[Session]:
+    """Begin a session; afterwards the lease is given back.
+
     The history begins with what the account is worth at the first session. Money that came or went while no session
     ran is written down as moved once the account is flat.
+
+    Args:
+        outfit: what it is begun with.
+        journal: of the account.
+        teller: is told that it begins and ends.
 
     Raises:
         LeaseLostError: another process trades, and did not stop in time.
         JournalError: the journal cannot be written.
         ExchangeError: the exchange does not answer.
     """
-    folder, clock = outfit.folder, outfit.clock
-    folder.root.mkdir(parents=True, exist_ok=True)
-    with Journal.open(folder.journal) as journal:
-        fence = await acquire_within(outfit.lease, outfit.lease_wait_s, above=journal.highest_fence)
+    clock, terms = outfit.clock, outfit.cycle_terms
+
+    def on_trouble(error: LeaseStoreError) -> None:
+        incident = IncidentSeen(Severity.WARNING, LEASE_STORE, str(error))
+        teller.note_incident(incident)
+        teller.tell(incident)
+
+    above = journal.highest_fence
+    async with held_lease(outfit.lease, outfit.lease_wait_s, above=above, on_trouble=on_trouble) as held:
+        environment = outfit.trader_terms.environment
+        writer = Writer(f"{environment}-{clock.now_ms()}-{secrets.token_hex(3)}", held.fence.token)
+        exchange = FencedExchange(outfit.exchange, outfit.lease)
+        account = await held.during(_answered(exchange))
+        started = SessionStarted(environment, outfit.lineage, terms.settings, account.equity, terms.funding_stage)
+        journal.append(writer, clock.now_ms(), started)
+        teller.begin(writer)
         try:
-            writer = Writer(f"{outfit.trader_terms.environment}-{clock.now_ms()}-{secrets.token_hex(3)}", fence.token)
-            exchange = FencedExchange(outfit.exchange, outfit.lease)
-            terms = outfit.cycle_terms
-            account = await _answered(exchange)
-            journal.append(
-                writer,
-                clock.now_ms(),
-                SessionStarted(
-                    outfit.trader_terms.environment,
-                    outfit.lineage,
-                    terms.settings,
-                    account.equity,
-                    terms.funding_stage,
-                ),
-            )
             cycle = Cycle(exchange, outfit.facts, journal, writer, terms, clock.now_ms)
             await cycle.take_over()
-            yield Trader(
-                Session(
-                    cycle=cycle,
-                    cycle_terms=terms,
-                    journal=journal,
-                    writer=writer,
-                    lineage=outfit.lineage,
-                    lease=outfit.lease,
-                    flag=StopFlag(folder.stop_flag),
-                    notifier=outfit.notifier,
-                    clock=clock,
-                    bars=outfit.bars,
-                ),
-                outfit.trader_terms,
+            yield Session(
+                cycle=cycle,
+                waking=Waking(outfit.trader_terms, terms.settings.barriers.bar_ms, clock),
+                journal=journal,
+                writer=writer,
+                held=held,
+                flag=StopFlag(outfit.folder.stop_flag),
+                now_ms=clock.now_ms,
+                news=outfit.news,
             )
         finally:
-            await outfit.lease.release()
+            teller.end()
 
 
 async def _answered(exchange: Exchange) -> AccountState:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -18,11 +19,19 @@ from crypto_kedro.trading.protection import resting_protection
 from crypto_kedro.trading.settings import GuardRule
 
 
+class HaltState(StrEnum):
+    """How far a halt has come: asked for, closing what is open, or in force with nothing left to do."""
+
+    REQUESTED = "requested"
+    CLOSING = "closing"
+    IN_FORCE = "in_force"
+
+
 class CycleSeen(Struct, frozen=True):
     """One reconcile pass that is over.
 
     Args:
-        cycle_id: unique in its session.
+        cycle_id: unique in its session; empty when none could begin.
         trigger: what began it.
         started_at_ms, ended_at_ms: Unix milliseconds UTC.
         sent: orders and cancels that went to the exchange.
@@ -178,7 +187,9 @@ class TraderStatus(Struct, frozen=True, kw_only=True):
         funding_stage: capital stage that a human allowed, from 1.
         guards: limits in force.
         lease_held: whether this process may send orders.
+        on_tick: whether it works only when it is asked to, and holds the lease only then.
         halted: the halt in force.
+        halt_obeyed: whether a cycle has seen that halt.
         counts: since the process started.
         last_cycle: the latest one that is over.
         next_wake_ms: when the next cycle begins by itself; None in tick mode.
@@ -202,7 +213,9 @@ class TraderStatus(Struct, frozen=True, kw_only=True):
     funding_stage: int
     guards: GuardRule
     lease_held: bool
+    on_tick: bool = False
     halted: HaltInForce | None = None
+    halt_obeyed: bool = True
     counts: CycleCounts = CycleCounts()
     last_cycle: CycleSeen | None = None
     next_wake_ms: int | None = None
@@ -221,6 +234,16 @@ class TraderStatus(Struct, frozen=True, kw_only=True):
     def data_age_ms(self) -> int | None:
         """How long ago the latest observed bar closed; None before the first."""
         return None if self.bar_close_ms is None else self.now_ms - self.bar_close_ms
+
+    @property
+    def halt_state(self) -> HaltState | None:
+        """How far the halt in force has come; None while trading is allowed."""
+        if self.halted is None:
+            return None
+        if not self.halt_obeyed:
+            return HaltState.REQUESTED
+        is_open = self.account is None or bool(self.account.positions)
+        return HaltState.CLOSING if self.halted.flatten and is_open else HaltState.IN_FORCE
 
 
 class WatchedTrader(Protocol):

@@ -4,7 +4,16 @@ from collections import Counter, deque
 from typing import Any
 
 from crypto_kedro.session.journal import Entry, Journal
-from crypto_kedro.session.journal.records import Answered, Decided, FillSeen, Incident, Intended, Outcome, Record
+from crypto_kedro.session.journal.records import (
+    Answered,
+    Decided,
+    FillSeen,
+    Incident,
+    Intended,
+    Observed,
+    Outcome,
+    Record,
+)
 from crypto_kedro.session.records import Sending, Trade, round_trips
 from crypto_kedro.session.status import CurvePoint, IncidentSeen
 from crypto_kedro.trading.ledger import jst_day
@@ -87,7 +96,7 @@ class TraderMemory:
         head = self._journal.head.seq
         for entry in self._journal.entries(Intended, Answered, FillSeen):
             self._take(entry)
-        for late in self._journal.entries(Decided, Incident, after=max(head - _RECENT_ENTRIES, 0)):
+        for late in self._journal.entries(Observed, Decided, Incident, after=max(head - _RECENT_ENTRIES, 0)):
             self._take(late)
         self._taken = head
         self.trades = round_trips(self.fills, self._sendings)
@@ -105,6 +114,9 @@ class TraderMemory:
                 self._incidents.append(IncidentSeen(entry.at_ms, severity, code, text))
             case Decided(record=record):
                 self._count(record)
+            case Observed(observation=observation):
+                account = observation.account
+                self._curve.append(CurvePoint(account.at_ms, account.equity.units / UNITS_PER_JPY))
             case _:
                 pass
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,19 @@ from typing import Any
 from crypto_kedro.credentials import CredentialStore
 from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.pipelines.trading.exchanges import exchange_of
+from crypto_kedro.pipelines.trading.leases import lease_of
+from crypto_kedro.pipelines.trading.showing import shown
 from crypto_kedro.reporting.messages.notifier import open_notifier
-from crypto_kedro.serving.face.server import serving_face
-from crypto_kedro.serving.face.settings import FaceSettings, FaceToken
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import CycleTerms
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal.records import Lineage
-from crypto_kedro.session.lease import SqliteLease
 from crypto_kedro.session.live_window import LiveFacts, LiveModel
+from crypto_kedro.session.modes import open_desk
 from crypto_kedro.session.notice import IncidentSeen
-from crypto_kedro.session.opening import Outfit, trader_at_work
-from crypto_kedro.session.trader import Trader
+from crypto_kedro.session.opening import Outfit
+from crypto_kedro.session.status import TraderStatus
+from crypto_kedro.session.waking import Mode
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Performance:
 
     @property
     def folder(self) -> SessionFolder:
-        """Where the session keeps its files; play and earnest never share a journal."""
+        """Where the session keeps its files."""
         return SessionFolder.of(self.project_path, self.session.folder_name)
 
 
@@ -59,54 +60,66 @@ async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, A
     Raises:
         CryptoKedroError: the session cannot begin or go on.
     """
-    session, credentials = performance.session, performance.credentials
-    channels, token = session.messages.open_channels(credentials.webhooks), credentials.face_token()
+    session, folder, secrets = performance.session, performance.folder, performance.credentials
     async with AsyncExitStack() as stack:
-        opened = await stack.enter_async_context(
-            exchange_of(session, performance.folder, credentials.bitbank())
-        )
-        exchange, clock = opened.exchange, opened.clock
-        facts = LiveFacts(exchange, performance.model, clock.now_ms)
+        opened = await stack.enter_async_context(exchange_of(session, folder, secrets.bitbank()))
+        clock = opened.clock
+        facts = LiveFacts(opened.exchange, performance.model, clock.now_ms)
+        undelivered = _Undelivered()
         notifier = await stack.enter_async_context(
-            open_notifier(channels, _on_failure, session.messages.delivery_settings())
+            open_notifier(
+                session.messages.open_channels(secrets.webhooks),
+                undelivered.note,
+                session.messages.delivery_settings(),
+            )
         )
         outfit = Outfit(
-            folder=performance.folder,
-            exchange=exchange,
+            folder=folder,
+            exchange=opened.exchange,
             facts=facts,
             bars=facts.bars,
-            lease=SqliteLease(performance.folder.lease, session.lease.terms()),
+            lease=lease_of(session, folder),
             lease_wait_s=session.lease.wait_s,
             lineage=performance.lineage,
             cycle_terms=performance.terms,
             trader_terms=session.trader_terms(session.environment),
             notifier=notifier,
             clock=clock,
+            news=opened.news,
         )
-        trader = await stack.enter_async_context(trader_at_work(outfit))
-        await stack.enter_async_context(_face(trader, session, token))
+        desk = await stack.enter_async_context(open_desk(outfit, session.mode))
+        undelivered.write_with(desk.note_incident)
+        stack.callback(undelivered.write_with, None)
+        face = None if session.mode is Mode.ONCE else session.face
+        await stack.enter_async_context(shown(desk, face, secrets.face_token()))
         if session.lasts_ms is not None:
             ending = asyncio.create_task(_ask_after(asked, clock, session.lasts_ms))
             stack.callback(ending.cancel)
-        if session.mode == "tick":
-            async with trader.holding_the_lease():
-                await trader.tick()
-            trader.end("one cycle was asked for")
+        await desk.work(asked)
+        return _record(desk.status())
+
+
+class _Undelivered:
+    """Takes the incidents of messages that could not be delivered, from before the journal is open until after."""
+
+    def __init__(self) -> None:
+        self._write: Callable[[IncidentSeen], None] | None = None
+        self._waiting: list[IncidentSeen] = []
+
+    def note(self, incident: IncidentSeen) -> None:
+        """Take an incident; what comes after the journal was closed is in the log alone."""
+        _log.warning("%s: %s", incident.incident, incident.text)
+        if self._write is None:
+            self._waiting.append(incident)
         else:
-            await trader.run(asked)
-        return _record(trader)
+            self._write(incident)
 
-
-@asynccontextmanager
-async def _face(trader: Trader, session: SessionParameters, token: FaceToken | None) -> AsyncIterator[None]:
-    if session.face is None:
-        yield
-        return
-    face = session.face
-    settings = FaceSettings(host=face.host, port=face.port, token=token, open_reading=face.open_reading)
-    async with serving_face(trader, settings) as address:
-        _log.info("Dashboard at %s", address)
-        yield
+    def write_with(self, write: Callable[[IncidentSeen], None] | None) -> None:
+        """Write what has come and what will come."""
+        self._write = write
+        if write is not None:
+            for incident in self._waiting:
+                write(incident)
 
 
 async def _ask_after(asked: asyncio.Event, clock: SessionClock, lasts_ms: int) -> None:
@@ -116,13 +129,8 @@ async def _ask_after(asked: asyncio.Event, clock: SessionClock, lasts_ms: int) -
     asked.set()
 
 
-def _on_failure(incident: IncidentSeen) -> None:
-    _log.warning("%s: %s", incident.incident, incident.text)
-
-
-def _record(trader: Trader) -> dict[str, Any]:
+def _record(status: TraderStatus) -> dict[str, Any]:
     """Return what a session came to as JSON values."""
-    status = trader.status()
     account = status.account
     return {
         "environment": status.environment,

@@ -24,6 +24,7 @@ def status_json(status: TraderStatus, settings: FaceSettings) -> dict[str, Any]:
     return {
         **plain(status),
         "data_age_ms": status.data_age_ms,
+        "halt_state": status.halt_state and status.halt_state.value,
         "ready": all(asked.values()),
         "checks": asked,
         "decision_words": decision and {language.value: decision_words(decision, language) for language in Language},

@@ -14,6 +14,7 @@ from crypto_kedro.serving.face.settings import FaceSettings
 from crypto_kedro.session.status import WatchedTrader
 
 _GRACE_SECONDS = 1
+_LAST_PORT = 2**16 - 1
 
 
 class _Server(uvicorn.Server):
@@ -67,10 +68,15 @@ async def serving_face(trader: WatchedTrader, settings: FaceSettings) -> AsyncIt
         await serving
 
 
+def _another(port: int) -> int:
+    return port + 1 if 0 < port < _LAST_PORT else 0
+
+
 def _listener(settings: FaceSettings) -> socket.socket:
     try:
         return listening_socket(settings.host, settings.port)
     except OSError as error:
         raise ConfigurationError(
-            f"face: {settings.host}:{settings.port} cannot be used ({error.strerror}); name another port"
+            f"face: {settings.host}:{settings.port} cannot be used ({error.strerror}); name another port, such as "
+            f"`--params session.face.port={_another(settings.port)}` (0 takes a free one), or end what listens there"
         ) from error

@@ -239,6 +239,12 @@ class CycleEnded(Record, frozen=True):
     error: str | None = None
 
 
+class DayTold(Record, frozen=True):
+    """The figures of a JST day were told; ``day`` is its number, counted from 1970-01-01."""
+
+    day: int
+
+
 class SessionEnded(Record, frozen=True):
     """A trader ended its work in good order."""
 
@@ -260,5 +266,6 @@ AnyRecord = (
     | Halted
     | Resumed
     | CycleEnded
+    | DayTold
     | SessionEnded
 )

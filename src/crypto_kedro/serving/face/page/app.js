@@ -100,7 +100,8 @@ function showBanners() {
   if (status?.halted) {
     const { by, reason, since_ms: since, flatten } = status.halted;
     const more = w.word("halted_more", { by, reason, since: w.moment(since) });
-    banners.push(["", w.word("halted_banner"), flatten ? `${more} \u00b7 ${w.word("flattening")}` : more]);
+    const state = w.word(`halt_${status.halt_state}`);
+    banners.push(["", w.word("halted_banner"), [more, flatten ? w.word("flattening") : null, state].filter(Boolean).join(" \u00b7 ")]);
   }
   const wrong = status ? new Set(cards.lacking(status).values()) : new Set();
   if (wrong.size) banners.push(["", w.word("not_ready_banner"), [...wrong].join(" \u00b7 ")]);

@@ -20,8 +20,10 @@ from crypto_kedro.session.journal.records import (
     Record,
     Trigger,
 )
+from crypto_kedro.session.known_rules import KnownRules
 from crypto_kedro.session.notice import Severity
 from crypto_kedro.session.ownership import ForeignOrders, Ownership
+from crypto_kedro.session.recall import recalled
 from crypto_kedro.session.standing import Standing
 from crypto_kedro.session.tending import Tending
 from crypto_kedro.session.truth import Truth, View
@@ -100,8 +102,8 @@ class CycleReport(Struct, frozen=True):
 class Cycle:
     """Runs cycles of one session, one at a time; a second run right after the first sends nothing.
 
-    Only protections and the bar that was decided last are remembered between cycles; a new process reckons them anew
-    from the exchange and the journal.
+    Only protections, the bar that was decided last and the market's rules are remembered between cycles; a new process
+    recalls them from the journal.
 
     Args:
         exchange: the account, guarded by the lease where there is one.
@@ -132,10 +134,11 @@ class Cycle:
         self._log = CycleLog(journal, writer, now_ms)
         ownership = Ownership(journal, terms.foreign_orders, ledger.started_at_ms)
         self._dispatcher = Dispatcher(exchange, journal, writer, ownership, now_ms)
+        self._rules = KnownRules(exchange, now_ms, self._note_stale_rules)
         self._standing = Standing(terms.settings.barriers, ownership.share)
         self._truth = Truth(exchange, journal, self._log, ownership, now_ms)
         self._tending = Tending(
-            exchange,
+            self._rules,
             journal,
             self._log,
             self._truth,
@@ -144,7 +147,11 @@ class Cycle:
             self._dispatcher,
             limit_target=terms.limit_target,
         )
-        self._decided_bar_ms, self._marked_day = _last_decision(journal, ledger)
+        before = recalled(journal, terms.settings)
+        self._decided_bar_ms, self._marked_day = before.bar_ms, max(before.day, jst_day(ledger.started_at_ms))
+        if before.decision is not None and before.rules is not None:
+            self._standing.recall(before.decision, ledger)
+            self._rules.remember(before.rules, before.told_at_ms)
         self._is_failing = False
 
     async def run(self, trigger: Trigger) -> CycleReport:
@@ -205,51 +212,61 @@ class Cycle:
         is_clear = await self._dispatcher.settle()
         view = await self._truth.read()
         view = await self._tending.tend(view, "position", may_enter=False)
-        self._mark_midnight(view)
-        decided = await self._decide_if_due(view)
+        facts = await self._latest_facts(view)
+        await self._mark_midnight()
+        decided = None if facts is None else await self._decide(facts)
         if decided is not None:
             decision, view = decided
             may_enter = is_clear and self._journal.halt() is None
             self._standing.follow(decision, may_enter=may_enter)
             await self._tending.tend(view, str(decision.reason), may_enter=may_enter)
 
-    def _mark_midnight(self, view: View) -> None:
+    async def _latest_facts(self, view: View) -> SignalFacts[float] | None:
+        """Return the facts if they are to be decided on: once for each bar, and again for an unprotected position.
+
+        A position for which nothing can be reckoned, because there are no facts, is given up after a while.
+        """
+        standing = self._standing
+        is_bare = standing.is_bare(view.account, view.ledger)
+        facts = None
+        try:
+            facts = await self._facts.latest()
+        finally:
+            if facts is None and is_bare:
+                standing.wait_bare(view.account, self._now_ms(), self._terms.bare_ms)
+        if facts is None:
+            return None
+        self._log.observed_bar_ms = int(facts.bar_close_ms)
+        return facts if is_bare or facts.bar_close_ms > self._decided_bar_ms else None
+
+    async def _mark_midnight(self) -> None:
         """Remember the equity of an open position once a new JST day has begun."""
-        account = view.account
-        day = jst_day(account.at_ms)
+        day = jst_day(self._now_ms())
         if day <= self._marked_day:
             return
+        # Read again: while nobody told the price, the account was valued at an older one.
+        account = (await self._truth.read()).account
         self._marked_day = day
         if account.long.amount or account.short.amount:
             self._log.write(EquityMarked(EquityPoint(account.at_ms, account.equity)))
 
-    async def _decide_if_due(self, view: View) -> tuple[Decision, View] | None:
-        """Ask the core once for each bar, and again for a position whose protection is not known.
-
-        Returns:
-            What is to be followed, and what the core was shown.
-        """
-        is_bare = self._standing.is_bare(view.account, view.ledger)
-        facts = await self._facts.latest()
-        self._log.observed_bar_ms = None if facts is None else int(facts.bar_close_ms)
-        if facts is None or (facts.bar_close_ms <= self._decided_bar_ms and not is_bare):
-            if facts is None and is_bare:
-                self._standing.wait_bare(view.account, self._now_ms(), self._terms.bare_ms)
-            return None
-        terms = self._terms
+    async def _decide(self, facts: SignalFacts[float]) -> tuple[Decision, View] | None:
+        """Ask the core; return what is to be followed, and what the core was shown."""
+        terms, log = self._terms, self._log
         # Read again: what was sent since rests now, and the history has the midnight's mark.
         view = await self._truth.read()
-        observation = Observation(
-            facts, float(terms.kelly), view.account, view.ledger, await self._exchange.rules(), terms.funding_stage
-        )
+        rules = await self._rules.in_force()
+        observation = Observation(facts, float(terms.kelly), view.account, view.ledger, rules, terms.funding_stage)
         decision = decide(terms.settings, observation)
         is_new = facts.bar_close_ms > self._decided_bar_ms
-        log = self._log
         log.begin()
         log.write(Observed(log.cycle_id, observation), Decided(log.cycle_id, decision.as_dict()))
         self._decided_bar_ms = max(self._decided_bar_ms, int(facts.bar_close_ms))
         log.decision = decision
         return (decision, view) if is_new or decision.action is not Action.OPEN else None
+
+    def _note_stale_rules(self, text: str) -> None:
+        self._log.write(Incident(Severity.WARNING, "stale_rules", text))
 
     def _halt_for(self, failure: ExchangeError) -> None:
         """Stop opening positions until a human has looked."""
@@ -263,16 +280,3 @@ class Cycle:
         if not self._is_failing:
             self._log.write(Incident(Severity.WARNING, "exchange_unreachable", str(failure)))
         self._is_failing = True
-
-
-def _last_decision(journal: Journal, ledger: TradeLedger) -> tuple[int, int]:
-    """Return the close of the bar that was decided last, 0 for none, and the JST day of the last entry that tells."""
-    bar_ms, day = 0, jst_day(ledger.started_at_ms)
-    after = max(journal.head.seq - _REMEMBERED_ENTRIES, 0)
-    for entry in journal.entries(Decided, after=after):
-        bar_ms = max(bar_ms, int(entry.record.record["bar"]["bar_close_ms"]))
-        day = max(day, jst_day(entry.at_ms))
-    return bar_ms, day
-
-
-_REMEMBERED_ENTRIES = 5_000

@@ -18,7 +18,7 @@ FLATTEN = "flatten"
 
 
 class Standing:
-    """The last decision's wishes, as far as they still hold; nothing of it needs to survive a restart.
+    """The last decision's wishes, as far as they still hold.
 
     Args:
         rule: gives the time limit of a trade.
@@ -54,6 +54,21 @@ class Standing:
             self._protections[target.side] = target.protection
         elif decision.action is Action.CLOSE:
             self._leave = dict.fromkeys(PositionSide, str(decision.reason))
+
+    def recall(self, decision: Decision, ledger: TradeLedger) -> None:
+        """Take over the protections of a decision that an earlier process took; it is not carried out again.
+
+        Args:
+            decision: the last one.
+            ledger: the history up to now.
+        """
+        target = decision.target
+        if target is None:
+            return
+        if decision.action is Action.OPEN:
+            self._barriers = target.barriers
+        elif ledger.open_trade(target.side) is not None:
+            self._protections[target.side] = target.protection
 
     def sent(self, step: Step, was_accepted: bool) -> None:
         """Take note that an order was sent: an entry is tried once, an exit until one is accepted."""

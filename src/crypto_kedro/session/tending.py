@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from crypto_kedro.exchange.port import Exchange, RefusedError
+from crypto_kedro.exchange.port import RefusedError
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.dispatch import Dispatcher, Progress, StepResult
 from crypto_kedro.session.journal import Journal
+from crypto_kedro.session.known_rules import KnownRules
 from crypto_kedro.session.ownership import Ownership
 from crypto_kedro.session.reconcile import TRIGGER_MET, Step, Wish, leaving, reconcile
 from crypto_kedro.session.records import Purpose
@@ -23,7 +24,7 @@ class Tending:
     """Looks after positions, pass after pass, until nothing is missing.
 
     Args:
-        exchange: tells the rules.
+        rules: of the market.
         journal: of the account.
         log: of the cycle.
         truth: reads the account.
@@ -35,7 +36,7 @@ class Tending:
 
     def __init__(
         self,
-        exchange: Exchange,
+        rules: KnownRules,
         journal: Journal,
         log: CycleLog,
         truth: Truth,
@@ -45,7 +46,7 @@ class Tending:
         *,
         limit_target: bool,
     ) -> None:
-        self._exchange = exchange
+        self._rules = rules
         self._journal = journal
         self._log = log
         self._truth = truth
@@ -74,7 +75,7 @@ class Tending:
         flattens = halt is not None and halt.flatten
         given_up: set[PositionSide] = set()
         for _ in range(_MOST_PASSES):
-            rules = await self._exchange.rules() if standing.needs_rules(view.account) else None
+            rules = await self._rules.known() if standing.needs_rules(view.account) else None
             wish = standing.wish(view.account, view.ledger, rules, reason, flatten=flattens)
             wish = _without(wish, given_up, may_enter=may_enter and halt is None)
             foreign = self._ownership.foreign(view.account)

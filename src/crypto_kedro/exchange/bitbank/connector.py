@@ -23,8 +23,10 @@ from crypto_kedro.exchange.port import (
     RetryLaterError,
     RetryNowError,
     StopTradingError,
+    Ticker,
 )
-from crypto_kedro.trading.account import AccountState, MarginState, MarginStatus
+from crypto_kedro.trading.account import AccountState, MarginState, MarginStatus, Position
+from crypto_kedro.trading.money import Price
 from crypto_kedro.trading.orders import Fill, Order, OrderRequest, RefusalCode
 
 _CANCEL_UNDER_WAY = 70_019
@@ -34,6 +36,7 @@ _ENDED_BEFORE = frozenset(
 _CANCEL_BATCH = 30
 _FILLS_PAGE = 1_000
 _REMEMBERED_ORDERS = 1_000
+_PRICE_PATIENCE_S = 2.0
 
 
 class BitbankExchange(BitbankMarketData):
@@ -57,6 +60,7 @@ class BitbankExchange(BitbankMarketData):
         super().__init__(settings, credentials, now_ms=now_ms)
         self._search = LostOrderSearch(self, settings, now_ms, sleep)
         self._known_ids: deque[int] = deque(maxlen=_REMEMBERED_ORDERS)
+        self._last_price: Price | None = None
 
     async def balances(self) -> Balances:
         """Return JPY and BTC on hand."""
@@ -83,15 +87,16 @@ class BitbankExchange(BitbankMarketData):
         """Return all of the account.
 
         Orders are read before positions, so that an entry that fills in between shows twice rather than not at all.
+        While the public side is silent, positions are valued at the price that it told last, or at what they cost.
         """
         orders = await self.open_orders()
         positions = await self._positions(orders)
         balances = await self.balances()
         margin = await self.margin_status()
-        ticker = await self.ticker()
+        mark = await self._mark(positions)
         return AccountState(
             self._now_ms(),
-            ticker.last,
+            mark,
             balances.cash,
             balances.cash_locked,
             balances.btc,
@@ -200,6 +205,12 @@ class BitbankExchange(BitbankMarketData):
         """Ask for a permit, which raises an error when nothing may be sent, once an order or a cancel is signed."""
         self._wire.ask_before_sending(permit)
 
+    async def ticker(self) -> Ticker:
+        """Return the last price and the best prices."""
+        ticker = await super().ticker()
+        self._last_price = ticker.last
+        return ticker
+
     async def check_rights(self) -> None:
         """Make sure that the key may read and trade, by asking to cancel an order that does not exist.
 
@@ -219,6 +230,16 @@ class BitbankExchange(BitbankMarketData):
         answer = await self._wire.ask("user/subscribe")
         with reading("subscription"):
             return str(answer["pubnub_channel"]), str(answer["pubnub_token"])
+
+    async def _mark(self, positions: MarginPositions) -> Price:
+        known = self._last_price or _cost(positions.long) or _cost(positions.short)
+        try:
+            async with asyncio.timeout(None if known is None else _PRICE_PATIENCE_S):
+                return (await self.ticker()).last
+        except (RetryLaterError, RetryNowError, TimeoutError):
+            if known is None:
+                raise
+            return known
 
     async def _send_order(self, request: OrderRequest) -> Order:
         body = shapes.request_body(request)
@@ -243,3 +264,8 @@ class BitbankExchange(BitbankMarketData):
     def _orders(answer: Any) -> tuple[Order, ...]:
         with reading("orders"):
             return tuple(sorted(map(shapes.order, answer["orders"]), key=lambda order: order.order_id))
+
+
+def _cost(position: Position) -> Price | None:
+    """Return the average price of a position in whole JPY, None when it is empty."""
+    return None if position.average_price is None else Price(max(round(position.average_price), 1))

@@ -129,6 +129,8 @@ class SessionParameters(ParameterGroup):
     @model_validator(mode="after")
     def _models_and_exchange_fit(self) -> Self:
         """A challenger has passed no gate: it may play, nothing else."""
+        if self.exchange == "simulator" and self.environment == "live":
+            raise ValueError("session.exchange is simulator, which takes paper money alone; use exchange bitbank")
         if self.exchange == "simulator" and self.simulator is None:
             raise ValueError("session.exchange is simulator; add the group session.simulator")
         if not self.tradable_models or (self.environment == "live" and CHALLENGER in self.models):

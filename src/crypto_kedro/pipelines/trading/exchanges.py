@@ -8,6 +8,8 @@ from crypto_kedro.exchange.bitbank.connector import BitbankExchange
 from crypto_kedro.exchange.bitbank.credentials import Credentials
 from crypto_kedro.exchange.bitbank.private_stream import PrivateStream
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
+from crypto_kedro.exchange.paper.exchange import PaperTerms
+from crypto_kedro.exchange.paper.opening import paper_exchange
 from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.folder import SessionFolder
@@ -15,6 +17,7 @@ from crypto_kedro.session.open_exchange import OpenExchange
 from crypto_kedro.trading.money import Jpy
 
 SIMULATOR_STATE = "simulator.db"
+PAPER_ACCOUNT = "paper_account.db"
 
 
 @asynccontextmanager
@@ -29,18 +32,23 @@ async def exchange_of(
         credentials: of the account at bitbank, None without.
 
     Raises:
-        ConfigurationError: the exchange is not for the environment, or the credentials do not allow it.
+        ConfigurationError: an account or its market cannot be opened.
+        BadCredentialsError: the API key lacks a right.
     """
     folder.root.mkdir(parents=True, exist_ok=True)
     if session.exchange == "simulator":
         async with _simulated(session, folder) as opened:
             yield opened
-    elif session.environment == "live" and credentials is not None:
+    elif session.environment == "paper":
+        async with _paper(session, folder) as opened:
+            yield opened
+    elif credentials is not None:
         async with _real(session.bitbank.settings(), credentials) as opened:
             yield opened
     else:
         raise ConfigurationError(
-            "session: exchange bitbank is for the environment live, with credentials; use exchange simulator"
+            "live: there is no API key; set BITBANK_API_KEY and BITBANK_API_SECRET, or bitbank in "
+            "conf/local/credentials.yml"
         )
 
 
@@ -57,6 +65,13 @@ async def _simulated(session: SessionParameters, folder: SessionFolder) -> Async
     )
     async with embedded_exchange(market, folder.root / SIMULATOR_STATE) as opened:
         yield opened
+
+
+@asynccontextmanager
+async def _paper(session: SessionParameters, folder: SessionFolder) -> AsyncIterator[OpenExchange]:
+    terms = PaperTerms(path=folder.root / PAPER_ACCOUNT, cash=Jpy.of(session.paper_cash_jpy))
+    async with paper_exchange(terms, session.bitbank.settings()) as exchange:
+        yield OpenExchange(exchange, SessionClock(), exchange.news)
 
 
 @asynccontextmanager

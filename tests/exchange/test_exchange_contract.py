@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import pytest
+from paper_venues import paper_venue
 from venues import CASH, QUIET, SCHEDULE, START_PRICE, Venue, ask, bitbank_venue, engine_venue, opened, placed
 
 from crypto_kedro.exchange.port import NotPlaced, RefusedError
@@ -21,7 +22,7 @@ AMOUNT = Btc.of("0.1")
 NONE = Btc(0)
 
 
-@pytest.fixture(params=[engine_venue, bitbank_venue], ids=["engine", "bitbank"])
+@pytest.fixture(params=[engine_venue, bitbank_venue, paper_venue], ids=["engine", "bitbank", "paper"])
 def play(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Play a story at a venue whose minutes end at the given closes."""
     opening: Opening = request.param

@@ -1,13 +1,11 @@
 """Beginning a session: the lease first, then the journal, then the account as it stands."""
 
-import asyncio
-import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from crypto_kedro.exchange.port import Exchange, RetryLaterError, RetryNowError
+from crypto_kedro.exchange.port import Exchange
 from crypto_kedro.session.account_news import NewsSource
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import Cycle, CycleTerms, FactsSource
@@ -16,17 +14,14 @@ from crypto_kedro.session.journal import Journal, Writer
 from crypto_kedro.session.journal.records import Lineage, SessionStarted
 from crypto_kedro.session.lease import FencedExchange, Lease, LeaseStoreError, held_lease
 from crypto_kedro.session.notice import IncidentSeen, Notifier, Severity
+from crypto_kedro.session.patience import once_it_answers
 from crypto_kedro.session.status import BarSeen
 from crypto_kedro.session.stop import StopFlag
 from crypto_kedro.session.telling import Subject, Teller
 from crypto_kedro.session.trader import Session, Trader, TraderTerms
 from crypto_kedro.session.waking import Waking
-from crypto_kedro.trading.account import AccountState
-
-_log = logging.getLogger(__name__)
 
 LEASE_STORE = "lease_store"
-_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,13 +120,13 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
         environment = outfit.trader_terms.environment
         writer = Writer(f"{environment}-{clock.now_ms()}-{secrets.token_hex(3)}", held.fence.token)
         exchange = FencedExchange(outfit.exchange, outfit.lease)
-        account = await held.during(_answered(exchange))
+        account = await held.during(once_it_answers(exchange.account))
         started = SessionStarted(environment, outfit.lineage, terms.settings, account.equity, terms.funding_stage)
         journal.append(writer, clock.now_ms(), started)
         teller.begin(writer)
         try:
             cycle = Cycle(exchange, outfit.facts, journal, writer, terms, clock.now_ms)
-            await cycle.take_over()
+            await held.during(once_it_answers(cycle.take_over))
             yield Session(
                 cycle=cycle,
                 waking=Waking(outfit.trader_terms, terms.settings.barriers.bar_ms, clock),
@@ -144,13 +139,3 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
             )
         finally:
             teller.end()
-
-
-async def _answered(exchange: Exchange) -> AccountState:
-    """Return the account once the exchange answers: a trader that starts in a maintenance waits for its end."""
-    while True:
-        try:
-            return await exchange.account()
-        except (RetryLaterError, RetryNowError) as error:
-            _log.warning("%s", error)
-            await asyncio.sleep(_PAUSE_S)

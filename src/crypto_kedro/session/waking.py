@@ -110,6 +110,9 @@ class Waking:
     def due(self) -> Trigger | None:
         """Return what a cycle is due for now, None for nothing."""
         now_ms = self._clock.now_ms()
+        if now_ms < self._began_ms:
+            # The clock was set back; the pauses count from its new time.
+            self._began_ms = self._ended_ms = now_ms
         bar_at_ms, protect_at_ms = self._bar_at_ms(now_ms), self._began_ms + self._terms.protect_every_ms
         self.next_wake_ms = min(bar_at_ms, protect_at_ms)
         if now_ms >= bar_at_ms:
@@ -128,8 +131,7 @@ class Waking:
 
     @property
     def _news_at_ms(self) -> int:
-        # A clock that was set back must not hold the news up.
-        return min(self._ended_ms, self._clock.now_ms()) + self._terms.stream_pause_ms
+        return self._ended_ms + self._terms.stream_pause_ms
 
     def _bar_at_ms(self, now_ms: int) -> int:
         """Return when to look for the next closed bar."""

@@ -27,8 +27,9 @@ $(TESTABLE): $(INSTALLED)
 	@sh .ci/install-system-packages.sh tests
 	@touch $@
 
-demo: install ## Run the pipelines on the synthetic market and name the report
+demo: install ## Run the pipelines on the synthetic market, name the report, and trade half an hour of paper money in half a minute
 	$(BIN)/kedro run
+	$(BIN)/kedro run --env paper --params session.simulator.speed=60,session.minutes=30,session.face.port=0
 
 test: $(TESTABLE) ## Run the fast tests
 	$(BIN)/pytest --numprocesses 2 --dist loadfile

@@ -1,13 +1,18 @@
 """One clock for exchange and traders, in a file: it moves when a trader waits, so no machine is too slow for it."""
 
 import asyncio
+import contextlib
 import fcntl
 import mmap
 import struct
 from pathlib import Path
 from typing import Self
 
+from crypto_kedro.session.clock import SessionClock
+
 _MOMENT = struct.Struct("<qq")
+_A_MOMENT_S = 0.003
+"""In which what the exchange tells arrives."""
 
 
 class SharedClock:
@@ -51,3 +56,33 @@ class SharedClock:
         """Wait, which lets time pass for everybody."""
         await asyncio.sleep(0)
         self.move(round(seconds * 1000))
+
+
+class RestlessClock(SessionClock):
+    """A session's clock that lets time pass for everybody when its session waits for nothing but time.
+
+    Args:
+        clock: of the trader.
+        most_waits: so often the session may wait; None is no end.
+        over: is set then.
+    """
+
+    def __init__(self, clock: SharedClock, most_waits: int | None, over: asyncio.Event) -> None:
+        super().__init__(clock)
+        self._clock = clock
+        self._waits_left = most_waits
+        self._over = over
+
+    async def wait(self, until_ms: int, event: asyncio.Event, most_s: float) -> bool:
+        """Give the event a moment of real time; if it is not set then, the time is come."""
+        if not event.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(most_s, _A_MOMENT_S)):
+                    await event.wait()
+        if not event.is_set():
+            self._clock.move(max(until_ms - self._clock(), 1))
+        if self._waits_left is not None:
+            self._waits_left -= 1
+            if self._waits_left <= 0:
+                self._over.set()
+        return event.is_set()

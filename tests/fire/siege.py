@@ -1,40 +1,31 @@
 """A siege: an exchange on its worst days, traders that are killed, frozen and robbed of disk, network and clock."""
 
 import multiprocessing
-import os
 import random
 import signal
 import time
-from multiprocessing.process import BaseProcess
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from camp import START_MS, Camp, serve
 from checker import Evidence, Verdict, judge
 from exchange_history import Span, play_again
-from posts import DISK_FAILED, LEASE_LOST, PAUSE_MS, START_MS, UNREACHABLE, Camp, Post, serve, trade
+from posts import DISK_FAILED, LEASE_LOST, PAUSE_MS, UNREACHABLE, Post, trade
 from shared_clock import SharedClock
+from trader_process import PATIENCE_S, TraderProcess
 from wire_log import read_wire_log
 
+from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.stop import StopOrder, stop_session
 
 EXPECTED_ENDS = (0, DISK_FAILED, LEASE_LOST, UNREACHABLE, -signal.SIGKILL)
-BAD_DAYS: tuple[dict[str, Any], ...] = (
-    {"kind": "answer_lost", "probability": 0.1, "where": "/v1/user/spot/order", "ms": 1},
-    {"kind": "answer_lost", "probability": 0.1, "where": "/v1/user/spot/cancel", "ms": 1},
-    {"kind": "fill_during_cancel", "probability": 0.1, "where": "/v1/user/spot/cancel"},
-    {"kind": "cut", "probability": 0.01},
-    {"kind": "server_error", "probability": 0.01},
-    {"kind": "too_frequent", "probability": 0.01},
-    {"kind": "timeout", "probability": 0.005, "ms": 1},
-    {"kind": "clock_skew", "probability": 0.005, "ms": 10_000},
-    {"kind": "slow", "probability": 0.005, "ms": 10},
-    {"kind": "maintenance", "probability": 0.0005, "ms": 300_000},
-)
 _LAST_CYCLES = 12
-_PATIENCE_S = 120.0
 _ALL_THAT_IS_SLOW_TO_IMPORT = (
+    "__main__",
+    "posts",
     "crypto_kedro.exchange.bitbank",
     "crypto_kedro.exchange.simulator.application",
     "crypto_kedro.exchange.simulator.control",
@@ -43,48 +34,6 @@ _ALL_THAT_IS_SLOW_TO_IMPORT = (
 )
 _BYTES_A_REQUEST = 170
 """Of the wire log."""
-
-
-class Trader:
-    """A process that trades.
-
-    Args:
-        process: of it.
-        key: its API key.
-        holds_lease: is set once it does.
-        is_at_work: is set once its session has begun.
-    """
-
-    def __init__(self, process: BaseProcess, key: str, holds_lease: Any, is_at_work: Any) -> None:
-        self.process = process
-        self.key = key
-        self.holds_lease = holds_lease
-        self.is_at_work = is_at_work
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it runs."""
-        return self.process.is_alive()
-
-    def signal(self, number: signal.Signals) -> None:
-        """Signal it."""
-        if self.process.pid is not None and self.is_alive:
-            os.kill(self.process.pid, number)
-
-    def wait_for_lease(self, seconds: float = _PATIENCE_S) -> bool:
-        """Wait until it has the lease; return whether it has."""
-        return bool(self.holds_lease.wait(seconds))
-
-    def end(self) -> int:
-        """Wait for its end and return its exit status."""
-        self.process.join(_PATIENCE_S)
-        assert self.process.exitcode is not None, f"{self.key} does not end"
-        return self.process.exitcode
-
-    def kill(self) -> int:
-        """End it on the spot."""
-        self.process.kill()
-        return self.end()
 
 
 class Siege:
@@ -101,18 +50,19 @@ class Siege:
         clock: of exchange and traders.
         interruptions: spans without a trader, in market time.
         ends: exit statuses of all traders so far.
-        began_ms: market time of its beginning, Unix milliseconds UTC.
+        struck: how often each kind of fault has struck so far; complete after the verdict.
+        slowest_end_s: real seconds that the slowest trader took to end once it was asked to.
     """
-
-    began_ms = START_MS
 
     def __init__(self, folder: Path, seed: int, lives: int, minutes: int) -> None:
         self.random = random.Random(seed)
         self.interruptions: list[Span] = []
         self.ends: list[int] = []
+        self.struck: Counter[str] = Counter()
+        self.slowest_end_s = 0.0
         self._camp = Camp(folder, seed, minutes, lives + 1)
-        for name in ("session", "tokens"):
-            (folder / name).mkdir()
+        for name in ("session", "tokens", "said"):
+            (folder / name).mkdir(exist_ok=True)
         self.clock = SharedClock.make(self._camp.clock, START_MS)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(_ALL_THAT_IS_SLOW_TO_IMPORT))
@@ -130,35 +80,54 @@ class Siege:
         self._exchange.kill()
         self._exchange.join()
 
+    @property
+    def session(self) -> SessionFolder:
+        """Journal and lease of the traders."""
+        return self._camp.session
+
+    @property
+    def hours(self) -> float:
+        """For how long it has lasted, in market time."""
+        return (self.clock() - START_MS) / 3_600_000
+
     def faults(self, *faults: dict[str, Any]) -> None:
         """Put these faults in force in place of others."""
+        state = httpx.get(f"{self._control}/_control/state", timeout=30).json()
+        self.struck.update({row["kind"]: 0 for row in state["faults"]})
+        for row in state["faults"]:
+            self.struck[row["kind"]] += row["struck"]
         self._tell("faults", {"faults": list(faults), "seed": self.random.randrange(1 << 30)})
 
     def maintenance(self, milliseconds: int) -> None:
         """Close the exchange for a while."""
         self._tell("service", {"maintenance_ms": milliseconds})
 
-    def start(self, **more: Any) -> Trader:
-        """Start a trader."""
+    def start(self, **more: Any) -> TraderProcess:
+        """Start a trader; see `Post`."""
         key = f"key-{self._started}"
         self._started += 1
         events = self._context.Event(), self._context.Event()
         post = Post(self._camp, self._url, key, **more)
         process = self._context.Process(target=trade, args=(post, *events), daemon=True)
         process.start()
-        return Trader(process, key, *events)
+        return TraderProcess(process, key, *events)
 
-    def begin(self, **more: Any) -> Trader:
+    def begin(self, **more: Any) -> TraderProcess:
         """Start a trader and wait until it is at work; one whose beginning the exchange broke off is started again."""
         while True:
             trader = self.start(**more)
-            deadline = time.monotonic() + _PATIENCE_S
-            while trader.is_alive and not trader.is_at_work.wait(0.01):
-                assert time.monotonic() < deadline, f"{trader.key} does not begin"
-            if trader.is_alive or trader.end() != UNREACHABLE:
+            if trader.comes_to_work() or trader.end() != UNREACHABLE:
                 self.resumed()
                 return trader
             self.over(UNREACHABLE)
+
+    def ask_to_end(self, trader: TraderProcess) -> int:
+        """Send SIGTERM, wait for the end and return the exit status."""
+        began = time.monotonic()
+        trader.signal(signal.SIGTERM)
+        status = trader.end()
+        self.slowest_end_s = max(self.slowest_end_s, time.monotonic() - began)
+        return status
 
     def over(self, status: int) -> None:
         """Take note that nobody trades any more."""
@@ -176,7 +145,7 @@ class Siege:
         """Wait for a random part of so many requests, however slow the machine is; it ends amid any of them."""
         log = self._camp.wire
         until = log.stat().st_size + self.random.randrange(most_requests * _BYTES_A_REQUEST)
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S
         while log.stat().st_size < until:
             assert time.monotonic() < deadline, "nobody asks the exchange anything"
             time.sleep(0.0005)
@@ -194,8 +163,15 @@ class Siege:
         stop_session(self._camp.session, StopOrder("siege", "it is over", flatten=True), self.clock())
         self.over(self.begin(cycles=_LAST_CYCLES).end())
         strange = [status for status in self.ends if status not in EXPECTED_ENDS]
-        assert not strange, f"traders ended with {strange}"
+        assert not strange, f"traders ended with {strange}:\n{self.last_words()}"
         return judge(self.evidence())
+
+    def last_words(self) -> str:
+        """Return what the last trader said that broke down."""
+        said = (
+            path.read_text() for path in sorted(self._camp.said("").iterdir(), key=lambda path: path.stat().st_mtime)
+        )
+        return next((words for words in reversed([*said]) if "Traceback" in words), "")
 
     def evidence(self) -> Evidence:
         """Collect what the siege has left behind."""

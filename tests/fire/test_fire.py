@@ -1,18 +1,29 @@
-"""The proof by fire in small: real processes around the project's own cycle, against the simulator."""
+"""The proof by fire in small: real processes around the project's own sessions, against the simulator."""
 
-from pathlib import Path
+from collections import Counter
 
 import pytest
-from checker import Verdict
+from assault import assail
+from bad_days import BAD_DAYS, CANNOT_MEET_US
 from scenarios_of_fire import SCENARIOS
-from siege import Siege
+
+from crypto_kedro.exchange.simulator.faults import FaultKind
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_given_a_siege_then_the_trader_survives(tmp_path: Path, name: str) -> None:
-    scenario, times, _ = SCENARIOS[name]
-    with Siege(tmp_path, seed=5, lives=4 * times + 20, minutes=20_000) as siege:
-        scenario(siege, times)
-        assert siege.verdict() == Verdict()
-        assert siege.evidence().history.fills
+def test_given_a_siege_then_the_trader_survives(name: str) -> None:
+    scenario = SCENARIOS[name]
+    reason = scenario.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    found = assail(name, scenario.small, seed=5)
+    assert found["findings"] == {}
+    assert found["survived"]
+    assert found["fills"] > 0
+    assert sum(found["faults"].values()) > 0
+
+
+def test_given_the_faults_of_the_simulator_then_bad_days_have_all_that_a_trader_can_meet() -> None:
+    kinds = Counter(fault["kind"] for fault in BAD_DAYS)
+    assert set(kinds) == set(FaultKind) - CANNOT_MEET_US

@@ -1,4 +1,7 @@
-"""What reached the exchange and what left it: who asked, which orders it accepted from whom, who got an answer."""
+"""What reached the exchange and what left it: who asked, which orders it accepted from whom, who got an answer.
+
+Polls of the streams are left out: they are held for minutes, so their end says nothing of whether the exchange answers.
+"""
 
 import json
 from collections.abc import Iterator
@@ -48,6 +51,7 @@ class Told(Struct, frozen=True, tag=True):
 
 Line = Asked | Accepted | Told
 
+_STREAMS = ("/v2/subscribe/", "/socket.io/")
 _REFUSALS = range(30_000, 70_000)
 """Codes that judge the request itself; the others say that the exchange or the client's clock is out of order."""
 
@@ -109,7 +113,7 @@ class WireLog:
         self._running = running
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"].startswith(_STREAMS):
             await self._app(scope, receive, send)
             return
         running = self._running

@@ -1,0 +1,92 @@
+"""One siege in a process of its own: `assail` begins it, and what it came to is printed as JSON.
+
+Example:
+  python tests/fire/assault.py kills 30 --seed 7
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from real_disk import IN_A_NAMESPACE
+from scenarios_of_fire import SCENARIOS
+from siege import Siege
+
+_HERE = Path(__file__).resolve().parent
+_MINUTES_A_TIME = 120
+_FINDINGS_SHOWN = 20
+
+
+def assail(name: str, times: int, seed: int) -> dict[str, Any]:
+    """Play a scenario in a process of its own and return what it came to.
+
+    Raises:
+        RuntimeError: it broke off.
+    """
+    command = [sys.executable, str(Path(__file__).resolve()), name, str(times), "--seed", str(seed)]
+    if SCENARIOS[name].on_a_disk:
+        command = [*IN_A_NAMESPACE, *command]
+    paths = (_HERE, _HERE.parents[1] / "src", *filter(None, [os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{name} with seed {seed} broke off: {done.stderr.strip()[-2_000:]}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def besiege(name: str, times: int, seed: int) -> dict[str, Any]:
+    """Play a scenario and return what it came to."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        minutes = _MINUTES_A_TIME * (times + 20)
+        with _mounts_undone(Path(folder)), Siege(Path(folder), seed, lives=4 * times + 20, minutes=minutes) as siege:
+            SCENARIOS[name].play(siege, times)
+            verdict = siege.verdict()
+            history = siege.evidence().history
+    return {
+        "times": times,
+        "seed": seed,
+        "survived": verdict.survived,
+        "counts": verdict.counts,
+        "findings": {kind: getattr(verdict, kind)[:_FINDINGS_SHOWN] for kind, n in verdict.counts.items() if n},
+        "traders": len(siege.ends),
+        "orders": len(history.orders),
+        "fills": len(history.fills),
+        "faults": dict(siege.struck),
+        "market_hours": round(siege.hours, 1),
+        "slowest_end_seconds": round(siege.slowest_end_s, 2),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+@contextmanager
+def _mounts_undone(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            at = line.split()[1]
+            if at.startswith(f"{folder}/"):
+                subprocess.run(["umount", "--lazy", at], check=True)
+
+
+@click.command()
+@click.argument("name", type=click.Choice(list(SCENARIOS)))
+@click.argument("times", type=click.IntRange(1))
+@click.option("--seed", default=1, show_default=True, help="Of market, faults and moments.")
+def main(name: str, times: int, seed: int) -> None:
+    """Play the scenario NAME so many TIMES and print what it came to."""
+    click.echo(json.dumps(besiege(name, times, seed), indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,7 @@ import platform
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class SqliteLease(StoredLease):
             self._end_life()
             raise
         if row is not None:
-            self._life_path(row.token).unlink(missing_ok=True)
+            self._remove_life(row.token)
         return token
 
     def _extend(self, token: int) -> bool:
@@ -97,7 +97,7 @@ class SqliteLease(StoredLease):
                 database.execute("UPDATE lease SET owner = NULL WHERE owner = ? AND token = ?", (self._owner, token))
         finally:
             self._end_life()
-            self._life_path(token).unlink(missing_ok=True)
+            self._remove_life(token)
 
     def _is_free(self, row: _Row) -> bool:
         if row.owner is None:
@@ -125,6 +125,11 @@ class SqliteLease(StoredLease):
         if self._sign_of_life is not None:
             self._sign_of_life.close()
             self._sign_of_life = None
+
+    def _remove_life(self, token: int) -> None:
+        """Tidy up; what stays behind on a disk that became read-only is no sign of life without its lock."""
+        with suppress(OSError):
+            self._life_path(token).unlink(missing_ok=True)
 
     @contextmanager
     def _transaction(self, *, make: bool = False) -> Iterator[sqlite3.Connection]:

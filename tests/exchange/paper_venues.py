@@ -1,9 +1,11 @@
 """Paper accounts on the market of a simulator that speaks bitbank's wire over loopback."""
 
+import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from starlette.middleware import Middleware
 from venues import CASH, HandClock, Venue, simulator
@@ -14,8 +16,34 @@ from crypto_kedro.exchange.bitbank.settings import BitbankSettings
 from crypto_kedro.exchange.paper.exchange import PaperExchange, PaperTerms
 from crypto_kedro.exchange.paper.market_reader import MarketReader
 from crypto_kedro.exchange.port import Exchange
+from crypto_kedro.exchange.simulator.application import build_application
+from crypto_kedro.exchange.simulator.price_source import PriceSource
+from crypto_kedro.exchange.simulator.running import RunningExchange
+from crypto_kedro.exchange.simulator.server import loopback_socket, server
+from crypto_kedro.exchange.simulator.settings import ApiKey, SimulatorSettings
 from crypto_kedro.market.bars import MINUTE_MS
 from crypto_kedro.trading.money import Jpy
+
+
+@asynccontextmanager
+async def played(
+    source: PriceSource, clock: Callable[[], int], middleware: Sequence[Middleware] = (), **settings: Any
+) -> AsyncIterator[tuple[str, RunningExchange]]:
+    """Serve a simulator that a test also holds in its hand."""
+    terms = SimulatorSettings(
+        keys=(ApiKey("key", "secret"),), queries_per_second=None, updates_per_second=None, **settings
+    )
+    running = RunningExchange(source, terms, speed=1, wall_ms=clock)
+    async with AsyncExitStack() as stack:
+        application = build_application(running, middleware)
+        await stack.enter_async_context(application.router.lifespan_context(application))
+        listener, web = loopback_socket(0), server(application)
+        serving = asyncio.create_task(web.serve([listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", running
+        finally:
+            web.should_exit = True
+            await serving
 
 
 class PaperVenue:

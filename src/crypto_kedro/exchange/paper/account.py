@@ -1,5 +1,7 @@
 """A paper account that outlives its process: the matching engine, rebuilt from what it has met."""
 
+from itertools import chain
+
 from crypto_kedro.exchange.matching import MatchingEngine
 from crypto_kedro.exchange.paper.account_file import AccountFile
 from crypto_kedro.exchange.paper.inputs import (
@@ -183,11 +185,11 @@ class PaperAccount:
             raise EngineError("paper account: it has not begun")
         engine = MatchingEngine(self._schedule, self._settings, cash=origin.cash, start_ms=origin.start_ms)
         engine.advance_trade(TradePrint(origin.start_ms, origin.price.ticks, 0, Side.BUY))
-        for met in self._file.inputs():
-            meet(engine, met)
         self._latest = {type(met): met for met in self._file.latest()}
-        for met in self._latest.values():
+        for met in chain(self._file.inputs(), self._latest.values()):
             meet(engine, met)
+            if isinstance(met, BookSeen):
+                self._width = met.top.ask_ticks - met.top.bid_ticks
         return engine
 
 

@@ -47,16 +47,16 @@ class AccountFile:
 
     Args:
         path: the file; made if it is absent.
+        patience_s: how long another process that is writing is waited for.
 
     Raises:
         ConfigurationError: the file cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience_s: float = 5.0) -> None:
         self._path = path
         try:
-            self._database = sqlite3.connect(path, isolation_level=None)
-            self._database.execute("PRAGMA busy_timeout = 5000")
+            self._database = sqlite3.connect(path, timeout=patience_s, isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.executescript(_SCHEMA)

@@ -14,6 +14,7 @@ from crypto_kedro.parameters.judgement import (
     GateParameters,
     GateTrialParameters,
 )
+from crypto_kedro.parameters.monitoring import MonitoringParameters
 from crypto_kedro.parameters.research import (
     DataParameters,
     FeatureParameters,
@@ -41,6 +42,7 @@ class Parameters(ParameterGroup):
     tracking: TrackingParameters
     compute: ComputeParameters
     gate_trial: GateTrialParameters
+    monitoring: MonitoringParameters
     session: SessionParameters | None = None
 
     @model_validator(mode="after")

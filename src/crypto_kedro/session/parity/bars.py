@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from crypto_kedro.market.bars import MINUTE_MS
 from crypto_kedro.session.parity.account_causes import account_cause
 from crypto_kedro.session.parity.difference import Cause, Findings, Kind, Why
 from crypto_kedro.session.parity.expected import Expected
@@ -163,6 +164,8 @@ class BarComparison:
         minute = self._expected.minute_at(close_ms - 1)
         if minute is not None and minute.is_halted:
             return Why(Cause.MARKET_HALTED, f"the bar ends in a halt of {minute.gap_minutes} minutes.")
+        if session.until_ms - close_ms < MINUTE_MS and session.ended is not None:
+            return Why(Cause.SESSION_DOWN, f"{session.session_id} ended right then: {session.ended}.")
         if session.until_ms < until_ms and session.ended is None:
             return Why(Cause.SESSION_DOWN, f"{session.session_id} wrote nothing more and did not say that it ended.")
         if not live.wrote_in(close_ms, until_ms):

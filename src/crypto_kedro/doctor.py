@@ -29,7 +29,7 @@ from crypto_kedro.serving.bundle import load_bundle
 from crypto_kedro.tracking.provenance import code_version
 
 if TYPE_CHECKING:
-    from crypto_kedro.tracking.run import TrackingTarget
+    from crypto_kedro.tracking.target import TrackingTarget
 
 _COLOURS: dict[Status, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
 _EXCHANGE_PATIENCE_S = 3.0
@@ -190,7 +190,7 @@ def _tracking(context: KedroContext, parameters: Parameters) -> Finding:
 
 
 def _target(parameters: Parameters) -> "TrackingTarget":
-    from crypto_kedro.tracking.run import TrackingTarget
+    from crypto_kedro.tracking.target import TrackingTarget
 
     tracking = parameters.tracking
     return TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment)
@@ -200,7 +200,7 @@ def _probe(uri: str, store: str) -> tuple[Status, str, str]:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    from crypto_kedro.tracking.run import without_credentials
+    from crypto_kedro.tracking.target import without_credentials
 
     try:
         count = len(MlflowClient(uri).search_experiments())

@@ -15,10 +15,13 @@ from crypto_kedro.credentials import CredentialsDataset, CredentialStore
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters import TrackingParameters, validate_parameters
 from crypto_kedro.tracking.provenance import code_version, library_versions
+from crypto_kedro.tracking.target import TrackingTarget
 
 logger = logging.getLogger(__name__)
 
 TRADING_ENVIRONMENTS = ("paper", "live")
+TRADING_TAG = "trading"
+SHELF_DATASET = "model_shelf"
 
 
 class ConfigurationHooks:
@@ -43,6 +46,9 @@ class ConfigurationHooks:
 class CredentialsHooks:
     """Give the catalog the credentials, which stand in no catalog file and in no parameter."""
 
+    def __init__(self) -> None:
+        self._store = CredentialStore()
+
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read them before Kedro does, whose complaint about a damaged file would show a piece of it.
@@ -50,20 +56,20 @@ class CredentialsHooks:
         Raises:
             ConfigurationError: see `CredentialStore.read`.
         """
-        CredentialStore.read(context.config_loader)
+        self._store = CredentialStore.read(context.config_loader)
 
     @hook_impl
-    def after_catalog_created(self, catalog: DataCatalog, conf_creds: dict[str, Any]) -> None:
-        """Add the dataset ``credentials``.
-
-        Raises:
-            ConfigurationError: see `CredentialStore.of`.
-        """
-        catalog["credentials"] = CredentialsDataset(CredentialStore.of(conf_creds))
+    def after_catalog_created(self, catalog: DataCatalog) -> None:
+        """Add the dataset ``credentials``."""
+        catalog["credentials"] = CredentialsDataset(self._store)
 
 
 class TrackingHooks:
-    """Keep one MLflow run for each ``kedro run``, with code, data and settings in its tags."""
+    """Keep one MLflow run for each ``kedro run``, with code, data and settings in its tags.
+
+    A session has its journal instead, and trades without MLflow: what MLflow costs in time and memory is paid by the
+    runs before it, which leave the registered versions on a shelf.
+    """
 
     # MLflow takes seconds to import, which `kedro doctor` or `kedro viz` need not pay: hence the imports in methods.
 
@@ -71,6 +77,7 @@ class TrackingHooks:
         self._project_path = Path()
         self._parameters: dict[str, Any] = {}
         self._env = ""
+        self._is_tracking = False
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -80,16 +87,24 @@ class TrackingHooks:
         self._env = context.env or "base"
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Open the MLflow run."""
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Open the MLflow run, and bring the shelf up to date for a run that takes a model from it."""
+        tracking = TrackingParameters.model_validate(self._parameters["tracking"])
+        target = TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment)
+        self._is_tracking = not all(TRADING_TAG in node.tags for node in pipeline.nodes)
+        if self._is_tracking:
+            self._start(target, " + ".join(run_params["pipeline_names"] or ["default"]))
+        if SHELF_DATASET in pipeline.inputs():
+            from crypto_kedro.tracking.kept_shelf import bring_up_to_date
+
+            bring_up_to_date(target, self._project_path, tracking.registered_model)
+
+    def _start(self, target: TrackingTarget, pipelines: str) -> None:
         from crypto_kedro.tracking import run
 
-        pipelines = " + ".join(run_params["pipeline_names"] or ["default"])
         code = code_version(self._project_path)
         if code.git_sha is None:
             logger.warning("This is not a git commit: the run's lineage will say so instead of naming a SHA.")
-        tracking = TrackingParameters.model_validate(self._parameters["tracking"])
-        target = run.TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment)
         logger.info("Tracking this run in MLflow at %s", target.printable_uri())
         run.connect(target, self._project_path)
         tags = {"pipelines": pipelines, "environment": self._env, **code.as_tags(), **library_versions()}
@@ -107,26 +122,43 @@ class TrackingHooks:
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Close the run as finished."""
+        """Close the run as finished, and keep the registered versions as they are now."""
+        if not self._is_tracking:
+            return
         from crypto_kedro.tracking import run
+        from crypto_kedro.tracking.kept_shelf import SHELF
+        from crypto_kedro.tracking.shelf_keeper import keep_shelf
 
         run.finish("FINISHED")
+        tracking = TrackingParameters.model_validate(self._parameters["tracking"])
+        target = TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment)
+        keep_shelf(target.resolved_uri(self._project_path), tracking.registered_model, self._project_path / SHELF)
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Close the run as failed; failed runs count as trials too."""
+        if not self._is_tracking:
+            return
         from crypto_kedro.tracking import run
 
         run.finish("FAILED", error)
 
-    @staticmethod
-    def _tag(dataset_name: str, data: Any) -> None:
+    def _tag(self, dataset_name: str, data: Any) -> None:
+        if not self._is_tracking:
+            return
         from crypto_kedro.tracking import run
 
         if dataset_name == "data_manifest":
             run.tag_data(data)
         elif dataset_name == "feature_manifest":
             run.tag_features(data)
+
+
+_REPORTS = {
+    "data_quality_report": "Data quality",
+    "evaluation_report": "Report",
+    "parity_report": "Session and backtest",
+}
 
 
 class SummaryHooks:
@@ -146,22 +178,48 @@ class SummaryHooks:
         made = {name.split("@")[0] for name in pipeline.all_outputs()}
         rows = [
             (title, str(self._relative(catalog, name)))
-            for name, title in (("data_quality_report", "Data quality"), ("evaluation_report", "Report"))
+            for name, title in _REPORTS.items()
             if name in made
         ]
         if "registered_model" in made:
             rows += _registration_rows(catalog.load("registered_model"))
         if "promotion" in made:
             rows.append(("Verdict", catalog.load("promotion")["verdict"]))
+        if "session_record" in made:
+            rows += _session_rows(catalog.load("session_record"))
+        if "parity_record" in made:
+            rows.append(("Parity", self._told(catalog.load("parity_record"))))
         if rows:
             table = Table(title="Results", show_header=False, title_justify="left")
             for row in rows:
                 table.add_row(*row)
             Console().print(table)
 
+    @staticmethod
+    def _told(parity: dict[str, Any]) -> str:
+        """Print what differs, and return the verdict."""
+        from crypto_kedro.reporting.parity_report import print_parity
+
+        print_parity(parity, Console())
+        return str(parity["verdict"])
+
     def _relative(self, catalog: DataCatalog, name: str) -> Path:
         path = Path(catalog[name]._filepath)  # type: ignore[attr-defined]
         return path.relative_to(self._project_path) if path.is_relative_to(self._project_path) else path
+
+
+def _session_rows(session: dict[str, Any]) -> list[tuple[str, str]]:
+    halted = [] if session["halted"] is None else [("Halted", session["halted"])]
+    return [
+        ("Session", session["session_id"]),
+        ("Model", session["model"] or "none"),
+        ("Cycles", f"{session['cycles']:,}, {session['failed_cycles']:,} of them broken off"),
+        ("Sent", f"{session['sent']:,} orders and cancels"),
+        ("Closed trades", "unknown" if session["closed_trades"] is None else f"{session['closed_trades']:,}"),
+        ("Equity", "unknown" if session["equity_jpy"] is None else f"{session['equity_jpy']} JPY"),
+        *halted,
+        ("Decide again", f"kedro replay --env {session['environment']} --session {session['session_id']}"),
+    ]
 
 
 def _registration_rows(registered: dict[str, Any]) -> list[tuple[str, str]]:

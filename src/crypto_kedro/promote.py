@@ -11,7 +11,8 @@ from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters import TrackingParameters, validate_parameters
 from crypto_kedro.project import project_context
 from crypto_kedro.tracking.overrule import Overruling, VersionStanding, overrule, standings
-from crypto_kedro.tracking.run import TrackingTarget, connect
+from crypto_kedro.tracking.run import connect
+from crypto_kedro.tracking.target import TrackingTarget
 
 DEMONSTRATION = "demo"
 

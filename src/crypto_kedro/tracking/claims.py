@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from crypto_kedro.errors import LineageError
-from crypto_kedro.tracking.run import without_credentials
+from crypto_kedro.tracking.target import without_credentials
 
 
 def confirm_claims(model_version: str, claims: Mapping[str, str]) -> None:

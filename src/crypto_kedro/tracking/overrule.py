@@ -9,7 +9,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from crypto_kedro.errors import LineageError
-from crypto_kedro.tracking.registry import GATE_TAG, OPENINGS_TAG, SYNTHETIC, VERDICT_TAG
+from crypto_kedro.tracking.registry import OPENINGS_TAG, SYNTHETIC
+from crypto_kedro.tracking.tags import GATE_TAG, VERDICT_TAG
 
 PAPER_CHAMPION = "paper-champion"
 

@@ -20,12 +20,10 @@ from crypto_kedro.errors import LineageError
 from crypto_kedro.serving.bundle import ModelBundle, load_bundle
 from crypto_kedro.serving.probability import CLASS_NAMES
 from crypto_kedro.tracking.run import feature_tags, flatten
+from crypto_kedro.tracking.tags import EVALUATION_RUN_TAG, GATE_TAG, REASON_TAG, VERDICT_TAG
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
-GATE_TAG = "gate."
-REASON_TAG = "reason."
-VERDICT_TAG = "verdict"
 OPENED_TAG = "final_window_opened_at"
 OPENINGS_TAG = "final_window_openings"
 _SERVED_MODEL = Path(__file__).with_name("served_model.py")
@@ -137,7 +135,7 @@ def record_verdict(
     client = MlflowClient()
     synthetic = client.get_model_version(name, version).tags["data_source"] == SYNTHETIC
     verdict |= {"promoted": gates["passed"] and not synthetic, "verdict": _sentence(version, failed, synthetic)}
-    tags = {"evaluation_run_id": run.info.run_id, VERDICT_TAG: verdict["verdict"], **_gate_tags(gates)}
+    tags = {EVALUATION_RUN_TAG: run.info.run_id, VERDICT_TAG: verdict["verdict"], **_gate_tags(gates)}
     tags |= _opened(client, name, version)
     if verdict["promoted"]:
         tags |= _promote(client, name, version)

@@ -1,8 +1,6 @@
 """One MLflow run for every ``kedro run``: opened before the first node, closed with its outcome."""
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,33 +8,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from crypto_kedro.errors import ConfigurationError, LineageError
-
-_SQLITE = "sqlite:///"
-
-
-@dataclass(frozen=True, slots=True)
-class TrackingTarget:
-    """Where runs are kept.
-
-    Args:
-        uri: MLflow tracking URI; a relative SQLite path starts at the project's root.
-        artifact_root: folder for artifacts beside a SQLite store, relative to the project's root.
-        experiment: name of the MLflow experiment.
-    """
-
-    uri: str
-    artifact_root: str
-    experiment: str
-
-    def resolved_uri(self, project_path: Path) -> str:
-        """Return the URI with a relative SQLite path made absolute."""
-        if not self.uri.startswith(_SQLITE):
-            return self.uri
-        return f"{_SQLITE}{project_path / self.uri.removeprefix(_SQLITE)}"
-
-    def printable_uri(self) -> str:
-        """Return the URI without user name and password."""
-        return without_credentials(self.uri)
+from crypto_kedro.tracking.target import SQLITE, TrackingTarget, without_credentials
 
 
 def connect(target: TrackingTarget, project_path: Path) -> None:
@@ -46,12 +18,12 @@ def connect(target: TrackingTarget, project_path: Path) -> None:
         ConfigurationError: the store cannot be reached or read.
     """
     uri = target.resolved_uri(project_path)
-    if uri.startswith(_SQLITE):
-        Path(uri.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+    if uri.startswith(SQLITE):
+        Path(uri.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(uri)
     try:
         if mlflow.get_experiment_by_name(target.experiment) is None:
-            beside = (project_path / target.artifact_root).as_uri() if uri.startswith(_SQLITE) else None
+            beside = (project_path / target.artifact_root).as_uri() if uri.startswith(SQLITE) else None
             mlflow.create_experiment(target.experiment, artifact_location=beside)
         mlflow.set_experiment(target.experiment)
     except MlflowException as error:
@@ -102,11 +74,6 @@ def feature_tags(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return the lineage tags of a feature manifest, those of its candles included."""
     tags = _link(manifest, {"feature_set": "feature_set", "feature_set_hash": "hash"}, "feature manifest", "features")
     return {**tags, **data_tags(manifest["data"])}
-
-
-def without_credentials(text: str) -> str:
-    """Return a text with user names and passwords taken out of every URI in it."""
-    return re.sub(r"://[^/@\s]+@", "://", text)
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,16 +1,18 @@
-"""The model that a session trades, read from MLflow with all that leads back to its making."""
+"""The model that a session trades, with all that leads back to its making.
+
+Importing MLflow takes three seconds and 150 MiB, which a trader does without: it reads a `KeptShelf`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from kedro.io import AbstractDataset
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
+from typing import TYPE_CHECKING, Any, Protocol
 
 from crypto_kedro.errors import LineageError
 from crypto_kedro.serving.bundle import ModelBundle
-from crypto_kedro.tracking.registry import GATE_TAG, VERDICT_TAG, registered_bundle
+from crypto_kedro.tracking.tags import EVALUATION_RUN_TAG, GATE_TAG, VERDICT_TAG
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 _KELLY_METRIC = "evaluation.windows.final.kelly"
 
@@ -44,11 +46,12 @@ class TradedModel:
         return tuple(sorted(tag.removeprefix(GATE_TAG) for tag in failed))
 
 
-@dataclass(frozen=True, slots=True)
-class ModelShelf:
-    """The versions of one registered model."""
+class Shelf(Protocol):
+    """The versions of one registered model that have an alias."""
 
-    registered_model: str
+    @property
+    def registered_model(self) -> str:
+        """Name in the registry."""
 
     def first_of(self, aliases: Sequence[str]) -> TradedModel | None:
         """Return the version of the first alias that exists, None when none does.
@@ -56,47 +59,57 @@ class ModelShelf:
         Raises:
             LineageError: the version, its run or its bundle cannot be read.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShelf:
+    """The versions of one registered model, read from MLflow."""
+
+    registered_model: str
+
+    def aliases(self) -> tuple[str, ...]:
+        """Return the aliases that exist."""
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return tuple(sorted(MlflowClient().get_registered_model(self.registered_model).aliases))
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return ()
+            raise LineageError(f"{self.registered_model}: MLflow cannot be read ({error})") from error
+
+    def first_of(self, aliases: Sequence[str]) -> TradedModel | None:
+        """Return the version of the first alias that exists, None when none does.
+
+        Raises:
+            LineageError: the version, its run or its bundle cannot be read.
+        """
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
         client = MlflowClient()
         for alias in aliases:
             try:
                 version = client.get_model_version_by_alias(self.registered_model, alias)
             except MlflowException:
                 continue
-            return self._traded(client, alias, version)
+            return _traded(client, alias, version)
         return None
 
-    def _traded(self, client: MlflowClient, alias: str, version: Any) -> TradedModel:
-        name = f"{version.name} version {version.version}"
-        try:
-            evaluated = version.tags.get("evaluation_run_id")
-            metrics = {} if evaluated is None else client.get_run(evaluated).data.metrics
-        except MlflowException as error:
-            raise LineageError(
-                f"{name} names an evaluation that MLflow does not know ({error}); move the alias {alias}"
-            ) from error
-        bundle = registered_bundle(version.name, version.version)
-        return TradedModel(alias, name, version.run_id, version.tags, bundle, metrics.get(_KELLY_METRIC))
 
+def _traded(client: "MlflowClient", alias: str, version: Any) -> TradedModel:
+    from mlflow.exceptions import MlflowException
 
-class ModelShelfDataset(AbstractDataset[None, ModelShelf]):
-    """Loading gives the shelf; what stands on it is read when it is asked for.
+    from crypto_kedro.tracking.registry import registered_bundle
 
-    Args:
-        registered_model: name in the registry.
-        metadata: for kedro viz.
-    """
-
-    def __init__(self, registered_model: str, metadata: dict[str, Any] | None = None) -> None:
-        self._registered_model = registered_model
-        self.metadata = metadata
-
-    def load(self) -> ModelShelf:
-        """Return the shelf."""
-        return ModelShelf(self._registered_model)
-
-    def save(self, data: None) -> None:  # noqa: ARG002  (Kedro prescribes the signature)
-        """Refuse: versions are registered by training."""
-        raise LineageError("model shelf: versions are registered by training; save nothing here")
-
-    def _describe(self) -> dict[str, Any]:
-        return {"registered_model": self._registered_model}
+    name = f"{version.name} version {version.version}"
+    try:
+        evaluated = version.tags.get(EVALUATION_RUN_TAG)
+        metrics: Mapping[str, Any] = {} if evaluated is None else client.get_run(evaluated).data.metrics
+    except MlflowException as error:
+        raise LineageError(
+            f"{name} names an evaluation that MLflow does not know ({error}); move the alias {alias}"
+        ) from error
+    bundle = registered_bundle(version.name, version.version)
+    return TradedModel(alias, name, version.run_id, version.tags, bundle, metrics.get(_KELLY_METRIC))

@@ -96,7 +96,8 @@ def _confirm(project_path: Path, env: str | None, traced: "OrderLineage") -> Non
     from crypto_kedro.parameters import validate_parameters
     from crypto_kedro.project import project_context
     from crypto_kedro.tracking.claims import confirm_claims
-    from crypto_kedro.tracking.run import TrackingTarget, connect
+    from crypto_kedro.tracking.run import connect
+    from crypto_kedro.tracking.target import TrackingTarget
 
     with project_context(project_path, env) as context:
         tracking = validate_parameters(context.config_loader["parameters"]).tracking

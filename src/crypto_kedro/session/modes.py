@@ -17,7 +17,7 @@ from crypto_kedro.session.status import AccountSeen, TraderStatus
 from crypto_kedro.session.trader import Trader, report_json
 from crypto_kedro.session.waking import Mode
 
-_WATCH_BARE_S = 5.0
+_WATCH_BARE_S = 2.0
 """Pause between the cycles of a tick that look after a position without a stop, in seconds of the session's clock."""
 _MARGIN_MS = 10_000
 

@@ -1,5 +1,6 @@
 """Beginning a session: the lease first, then the journal, then the account as it stands."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,14 +12,14 @@ from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import Cycle, CycleTerms, FactsSource
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import Journal, Writer
-from crypto_kedro.session.journal.records import Lineage, SessionStarted
+from crypto_kedro.session.journal.records import Lineage, SessionEnded, SessionStarted
 from crypto_kedro.session.lease import FencedExchange, Lease, LeaseStoreError, held_lease
 from crypto_kedro.session.notice import IncidentSeen, Notifier, Severity
 from crypto_kedro.session.patience import once_it_answers
 from crypto_kedro.session.status import BarSeen
 from crypto_kedro.session.stop import StopFlag
 from crypto_kedro.session.telling import Subject, Teller
-from crypto_kedro.session.trader import Session, Trader, TraderTerms
+from crypto_kedro.session.trader import BROKEN_OFF, Session, Trader, TraderTerms
 from crypto_kedro.session.waking import Waking
 
 LEASE_STORE = "lease_store"
@@ -126,7 +127,11 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
         teller.begin(writer)
         try:
             cycle = Cycle(exchange, outfit.facts, journal, writer, terms, clock.now_ms)
-            await held.during(once_it_answers(cycle.take_over))
+            try:
+                await held.during(once_it_answers(cycle.take_over))
+            except asyncio.CancelledError:
+                journal.append(writer, clock.now_ms(), SessionEnded(BROKEN_OFF))
+                raise
             yield Session(
                 cycle=cycle,
                 waking=Waking(outfit.trader_terms, terms.settings.barriers.bar_ms, clock),

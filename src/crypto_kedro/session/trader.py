@@ -21,7 +21,7 @@ from crypto_kedro.session.waking import TraderTerms, Waking
 
 __all__ = ["BROKEN_OFF", "Session", "Trader", "TraderTerms"]
 
-BROKEN_OFF = "broken off in the midst of a cycle, to end in time"
+BROKEN_OFF = "broken off, to end in time"
 _LOOK_S = 0.5
 """Real seconds between two looks at the stop flag."""
 

@@ -29,7 +29,7 @@ from crypto_kedro.session.opening import Outfit
 from crypto_kedro.session.ownership import ForeignOrders
 from crypto_kedro.session.waking import Mode, TraderTerms
 from crypto_kedro.trading.money import Jpy
-from crypto_kedro.trading.settings import BarrierRule, FundingStage, TradingSettings
+from crypto_kedro.trading.settings import BarrierRule, FundingStage, GuardRule, TradingSettings
 from crypto_kedro.trading.signal import SignalFacts
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ PATIENCE_S = 60.0
 FLAT, LONG = (0.1, 0.8, 0.1), (0.1, 0.1, 0.8)
 SETTINGS = TradingSettings(
     barriers=BarrierRule(max_bars=96, stop_loss_atr=1.0, take_profit_atr=1.5),
+    guards=GuardRule(max_data_age_ms=BAR_MS + 60_000),
     stages=(FundingStage(capital=CAPITAL),),
 )
 LINEAGE = Lineage("none", "known opinion", "none", "none", "none", "synthetic", "none", "none")

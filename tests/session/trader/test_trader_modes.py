@@ -1,0 +1,258 @@
+"""How a trader works in each mode: in a loop, tick by tick, or once."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from desks import CAPITAL, LEASE, LONG, SETTINGS, Market, Told, at_work, desk_at, market, until, written
+
+from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.exchange.port import StopTradingError
+from crypto_kedro.exchange.simulator.commands import Place
+from crypto_kedro.exchange.simulator.faults import Fault, FaultKind
+from crypto_kedro.market.bars import MINUTE_MS
+from crypto_kedro.serving.face import FaceSettings
+from crypto_kedro.serving.face.readiness import checks
+from crypto_kedro.session.clock import wall_clock_ms
+from crypto_kedro.session.cycle import CycleTerms
+from crypto_kedro.session.folder import SessionFolder
+from crypto_kedro.session.journal.records import (
+    CycleStarted,
+    Decided,
+    Intended,
+    Record,
+    SessionEnded,
+    SessionStarted,
+    Trigger,
+)
+from crypto_kedro.session.lease import LeaseLostError, SqliteLease
+from crypto_kedro.session.modes import Desk
+from crypto_kedro.session.notice import SessionBegan, SessionOver
+from crypto_kedro.session.ownership import ForeignOrders
+from crypto_kedro.session.records import Purpose
+from crypto_kedro.session.status import HaltState
+from crypto_kedro.session.trader import BROKEN_OFF
+from crypto_kedro.session.waking import Mode
+from crypto_kedro.trading.money import Btc
+from crypto_kedro.trading.orders import OrderRequest, OrderType, PositionSide, Side
+
+BUY = Place(OrderRequest(side=Side.BUY, type=OrderType.MARKET, amount=Btc.of("0.01"), position_side=PositionSide.LONG))
+HANGING = Fault(FaultKind.SLOW, 1.0, ms=600_000)
+
+
+@pytest.fixture
+def exchange() -> Iterator[Market]:
+    with market() as serving:
+        yield serving
+
+
+def ready(desk: Desk) -> dict[str, bool]:
+    return dict(checks(desk.status(), FaceSettings()))
+
+
+def kinds(folder: Path) -> list[type[Record]]:
+    return [type(entry.record) for entry in written(folder, SessionStarted, Decided, SessionEnded)]
+
+
+async def is_free(folder: Path) -> bool:
+    """Whether another process could trade."""
+    other = SqliteLease(SessionFolder(folder).lease, LEASE)
+    fence = await other.acquire()
+    await other.release()
+    return fence is not None
+
+
+def test_given_one_cycle_when_it_is_over_then_the_session_has_ended_and_the_lease_is_free(
+    exchange: Market, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, Mode.ONCE) as desk:
+            await desk.work(asyncio.Event())
+            assert desk.status().counts.cycles == 1
+            assert await is_free(tmp_path)
+
+    asyncio.run(story())
+    assert kinds(tmp_path) == [SessionStarted, Decided, SessionEnded]
+
+
+def test_given_one_cycle_that_the_exchange_breaks_off_then_its_sentence_comes_out_and_the_session_has_ended(
+    exchange: Market, tmp_path: Path
+) -> None:
+    class Riddle:
+        async def latest(self) -> None:
+            raise StopTradingError("the answer is a riddle")
+
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, Mode.ONCE, facts=Riddle()) as desk:
+            with pytest.raises(CryptoKedroError, match="the answer is a riddle"):
+                await desk.work(asyncio.Event())
+
+    asyncio.run(story())
+    assert kinds(tmp_path) == [SessionStarted, SessionEnded]
+
+
+def test_given_ticks_then_each_takes_the_lease_and_gives_it_back(exchange: Market, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, Mode.TICK, opinion=LONG) as desk, at_work(desk):
+            first = await desk.tick()
+            assert first["action"] == "open"
+            assert not desk.status().lease_held
+            assert await is_free(tmp_path)
+            second, third = await asyncio.gather(desk.tick(), desk.tick())
+            assert second["sent"] == third["sent"] == 0
+            account = desk.status().account
+            assert account is not None
+            assert [held.stop is not None for held in account.positions] == [True]
+            assert desk.status().next_wake_ms is None
+
+    asyncio.run(story())
+    started = written(tmp_path, SessionStarted)
+    assert [entry.fence for entry in started] == [1, 3, 4]
+    assert len({entry.session_id for entry in started}) == 3
+    assert [entry.record.reason for entry in written(tmp_path, SessionEnded)] == ["the tick is over"] * 3
+
+
+def test_given_ticks_then_beginning_and_end_of_each_are_no_news(exchange: Market, tmp_path: Path) -> None:
+    told = Told()
+
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, Mode.TICK, notifier=told) as desk, at_work(desk):
+            await desk.tick()
+
+    asyncio.run(story())
+    assert not told.of(SessionBegan)
+    assert not told.of(SessionOver)
+
+
+def test_given_another_trader_when_ticked_then_it_is_refused_and_not_ready_until_a_tick_goes_well(
+    exchange: Market, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        other = SqliteLease(SessionFolder(tmp_path).lease, LEASE)
+        async with desk_at(exchange.url, tmp_path, Mode.TICK) as desk, at_work(desk):
+            assert all(ready(desk).values())
+            await other.acquire()
+            with pytest.raises(LeaseLostError, match="stop that trader first"):
+                await desk.tick()
+            assert ready(desk) == {"data": False, "lease": True, "cycle": False, "pace": True}
+            await other.release()
+            await desk.tick()
+            assert all(ready(desk).values())
+
+    asyncio.run(story())
+
+
+def test_given_no_tick_for_long_then_it_is_not_ready(exchange: Market, tmp_path: Path) -> None:
+    ahead_ms = 0
+
+    async def story() -> None:
+        nonlocal ahead_ms
+        async with (
+            desk_at(exchange.url, tmp_path, Mode.TICK, now_ms=lambda: wall_clock_ms() + ahead_ms) as desk,
+            at_work(desk),
+        ):
+            await desk.tick()
+            ahead_ms = 9 * MINUTE_MS
+            assert all(ready(desk).values())
+            ahead_ms = 11 * MINUTE_MS
+            assert ready(desk) == {"data": True, "lease": True, "cycle": True, "pace": False}
+
+    asyncio.run(story())
+
+
+def test_given_a_tick_under_way_when_asked_to_end_then_it_is_finished_and_no_other_begins(
+    exchange: Market, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, Mode.TICK) as desk, at_work(desk) as asked:
+            ticking = asyncio.create_task(desk.tick())
+            await until(lambda: written(tmp_path, SessionStarted))
+            asked.set()
+            assert (await ticking)["sent"] == 0
+            with pytest.raises(CryptoKedroError, match="about to end"):
+                await desk.tick()
+
+    asyncio.run(story())
+    assert kinds(tmp_path) == [SessionStarted, Decided, SessionEnded]
+
+
+def test_given_a_tick_that_hangs_when_broken_off_then_its_session_has_ended_and_the_lease_is_free(
+    exchange: Market, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, Mode.TICK) as desk:
+            working = asyncio.create_task(desk.work(asyncio.Event()))
+            await desk.tick()
+            ticking = asyncio.create_task(desk.tick())
+            await until(lambda: len(written(tmp_path, SessionStarted)) == 2)
+            exchange.faults.replace([HANGING])
+            await asyncio.wait({ticking}, timeout=0.5)
+            working.cancel()
+            await asyncio.wait({working, ticking})
+            assert ticking.cancelled()
+            assert await is_free(tmp_path)
+
+    asyncio.run(story())
+    assert written(tmp_path, SessionEnded)[-1].record.reason == BROKEN_OFF
+
+
+def test_given_a_position_without_a_stop_when_ticked_then_the_tick_lasts_until_it_is_protected_or_closed(
+    exchange: Market, tmp_path: Path
+) -> None:
+    class NoBar:
+        async def latest(self) -> None:
+            return None
+
+    terms = CycleTerms(settings=SETTINGS, funding_stage=1, kelly=2.0, foreign_orders=ForeignOrders.ADOPT, bare_ms=1_000)
+
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, Mode.TICK, facts=NoBar(), cycle_terms=terms) as desk, at_work(desk):
+            await desk.tick()
+            exchange.tell(BUY)
+            await desk.tick()
+            account = desk.status().account
+            assert account is not None
+            assert not account.positions
+
+    asyncio.run(story())
+    (exit_,) = [entry.record for entry in written(tmp_path, Intended)]
+    assert (exit_.purpose, exit_.reason) == (Purpose.EXIT, "no_protection")
+
+
+def test_given_a_stop_before_any_session_then_it_stands_and_the_first_cycle_obeys_it(
+    exchange: Market, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, opinion=LONG) as desk:
+            assert desk.status().halt_state is None
+            await desk.stop(by="a test", reason="the news", flatten=False)
+            assert desk.status().halt_state is HaltState.REQUESTED
+            with pytest.raises(CryptoKedroError, match="has not begun"):
+                await desk.tick()
+            async with at_work(desk):
+                await until(lambda: desk.status().counts.cycles)
+                assert desk.status().halt_state is HaltState.IN_FORCE
+
+    asyncio.run(story())
+    assert not written(tmp_path, Intended)
+
+
+def test_given_a_position_when_stopped_and_flattened_then_each_step_shows_and_it_is_closed(
+    exchange: Market, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, opinion=LONG) as desk, at_work(desk):
+            await until(lambda: (account := desk.status().account) and account.positions)
+            await desk.stop(by="a test", reason="leaving", flatten=True)
+            told = desk.status()
+            assert told.halted is not None
+            assert (told.halted.reason, told.halt_state) == ("leaving", HaltState.REQUESTED)
+            await until(lambda: desk.status().halt_state is HaltState.IN_FORCE)
+            account = desk.status().account
+            assert account is not None
+            assert (account.positions, account.open_orders) == ((), 0)
+            assert account.equity < CAPITAL
+
+    asyncio.run(story())
+    assert Trigger.STOP in [entry.record.trigger for entry in written(tmp_path, CycleStarted)]

@@ -11,7 +11,7 @@ from crypto_kedro.session.parity.difference import Cause, Findings, Kind, Why
 from crypto_kedro.session.parity.expected import Expected
 from crypto_kedro.session.parity.live import LiveBar, LivePeriod
 from crypto_kedro.trading.decide import decide
-from crypto_kedro.trading.decision import Decision
+from crypto_kedro.trading.decision import Action, Decision
 from crypto_kedro.trading.observation import Observation
 from crypto_kedro.trading.settings import TradingSettings
 from crypto_kedro.trading.signal import SignalFacts
@@ -40,6 +40,7 @@ class BarComparison:
         self._expected = expected
         self._findings = findings
         self._decisions = expected.decisions()
+        self._held: tuple[str, str] | None = None
 
     def compare(self, close_ms: int) -> None:
         """Compare the bar that closed at a moment, Unix milliseconds UTC."""
@@ -88,12 +89,19 @@ class BarComparison:
 
     def _compare_decision(self, bar: LiveBar, expected: Decision, facts: SignalFacts[float]) -> None:
         wanted, said = outcome(expected.as_dict()), outcome(bar.record)
-        if wanted == said:
+        if wanted == said or self._is_held_still(said, wanted):
             return
         names = [name for name in wanted if wanted[name] != said[name]]
         self._findings.add(
             Kind.DECISION, bar.close_ms, ", ".join(names), _words(said), _words(wanted), self._why(bar, wanted, facts)
         )
+
+    def _is_held_still(self, said: dict[str, Any], wanted: dict[str, Any]) -> bool:
+        """Whether both hold positions that differ as they did at the bar before, which has been told."""
+        before = self._held
+        both_hold = said["action"] == wanted["action"] == Action.HOLD.value and said["reason"] == wanted["reason"]
+        self._held = (_words(said), _words(wanted)) if both_hold else None
+        return both_hold and before == self._held
 
     def _why(self, bar: LiveBar, wanted: dict[str, Any], facts: SignalFacts[float]) -> Why:
         trial: Trial = bar.session.start.settings, bar.observation

@@ -17,6 +17,7 @@ from crypto_kedro.session.parity.live import LivePeriod
 from crypto_kedro.session.parity.orders import OrderComparison
 from crypto_kedro.session.parity.pairs import order_pairs, trade_pairs
 from crypto_kedro.session.parity.results import EquityCurves, ResultComparison, equity_curves
+from crypto_kedro.trading.money import Jpy
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,12 @@ class Parity:
                 f"The session equals its backtest: {bars} bars, {orders} orders and {fills} executions, no difference."
             )
         n, unexplained = len(self.differences), len(self.unexplained)
-        gap = f"the account ended at {self.curves.gap.floor(2):+} JPY beside the backtest"
+        gap = self.curves.gap
+        beside = "above" if gap.units >= 0 else "below"
+        worth = f"the account ended {Jpy(abs(gap.units)).floor(2)} JPY {beside} the backtest's"
         if unexplained:
-            return f"{unexplained} of {n} differences are UNEXPLAINED; {gap}."
-        return f"{n} differences, all explained; {gap}."
+            return f"{unexplained} of {n} differences are UNEXPLAINED; {worth}."
+        return f"{n} differences, all explained; {worth}."
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""

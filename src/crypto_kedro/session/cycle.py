@@ -58,7 +58,8 @@ class CycleTerms:
         kelly: leverage of full Kelly by the model's out-of-sample outcomes.
         foreign_orders: what becomes of orders and positions that the journal does not know.
         limit_target: rest the target as a limit order rather than as a take-profit order.
-        bare_ms: how long a position may be without a stop that can be reckoned, before it is closed.
+        bare_ms: how long a position may be without a stop that can be reckoned, or wait for one whose outcome is not
+            known, before it is closed.
     """
 
     settings: TradingSettings
@@ -145,7 +146,9 @@ class Cycle:
             ownership,
             self._standing,
             self._dispatcher,
+            now_ms,
             limit_target=terms.limit_target,
+            bare_ms=terms.bare_ms,
         )
         before = recalled(journal, terms.settings)
         self._decided_bar_ms, self._marked_day = before.bar_ms, max(before.day, jst_day(ledger.started_at_ms))
@@ -201,23 +204,27 @@ class Cycle:
         Raises:
             ExchangeError: the exchange does not answer.
         """
-        is_clear = await self._dispatcher.settle()
+        await self._dispatcher.settle()
         view = await self._truth.read()
         account, ledger = view.account, view.ledger
         moved = account.equity - ledger.balance
-        if is_clear and moved.units and not (account.long.amount or account.short.amount or account.open_orders):
+        if (
+            self._dispatcher.is_clear
+            and moved.units
+            and not (account.long.amount or account.short.amount or account.open_orders)
+        ):
             self._log.write(MoneyMoved(Transfer(self._now_ms(), moved)))
 
     async def _reconcile(self) -> None:
-        is_clear = await self._dispatcher.settle()
-        view = await self._truth.read()
+        await self._dispatcher.settle()
+        view = await self._truth.read(fills_first=self._log.trigger is Trigger.STREAM)
         view = await self._tending.tend(view, "position", may_enter=False)
         facts = await self._latest_facts(view)
         await self._mark_midnight()
         decided = None if facts is None else await self._decide(facts)
         if decided is not None:
             decision, view = decided
-            may_enter = is_clear and self._journal.halt() is None
+            may_enter = self._dispatcher.is_clear and self._journal.halt() is None
             self._standing.follow(decision, may_enter=may_enter)
             await self._tending.tend(view, str(decision.reason), may_enter=may_enter)
 

@@ -80,22 +80,39 @@ class Dispatcher:
         self._intents = 0
         self.sent = 0
 
-    async def settle(self) -> bool:
-        """Find out what became of all that was sent without an answer, also before a restart.
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is known of every order that was sent what became of it."""
+        return all(intent.intent.request is None for intent in self._journal.unanswered())
 
-        Returns:
-            Whether everything is known now.
+    async def settle(self) -> None:
+        """Find out what became of all that was sent without an answer, also before a restart.
 
         Raises:
             ExchangeError: the exchange does not answer.
         """
-        is_clear = True
         for intent in self._journal.unanswered():
             if intent.intent.request is None:
                 await self._settle_cancel(intent)
             else:
-                is_clear = await self._settle_order(intent) and is_clear
-        return is_clear
+                await self._settle_order(intent)
+
+    def awaits(self, step: Step) -> int | None:
+        """Return since when an order like that of a step has had no answer, Unix milliseconds UTC; None if none has.
+
+        It may exist, so another like it must not be sent.
+        """
+        request = step.request
+        if request is None:
+            return None
+        sent = [
+            intent.intended_at_ms
+            for intent in self._journal.unanswered()
+            if intent.intent.request is not None
+            and intent.intent.purpose is step.purpose
+            and intent.intent.request.position_side is request.position_side
+        ]
+        return min(sent, default=None)
 
     async def carry_out(self, step: Step, cycle_id: str, account: AccountState) -> StepResult:
         """Do one step.
@@ -180,12 +197,10 @@ class Dispatcher:
             return
         self._answer(_cancel_answer(intent.intent_id, order))
 
-    async def _settle_order(self, open_intent: OpenIntent) -> bool:
+    async def _settle_order(self, open_intent: OpenIntent) -> None:
         placement = await self._exchange.outcome_of(open_intent.attempt(self._now_ms()))
-        if isinstance(placement, Unknown) and open_intent.answer is not None:
-            return False
-        self._note(open_intent.intent, placement)
-        return not isinstance(placement, Unknown)
+        if not isinstance(placement, Unknown) or open_intent.answer is None:
+            self._note(open_intent.intent, placement)
 
     def _note(self, intent: Intended, placement: Placement) -> None:
         match placement:

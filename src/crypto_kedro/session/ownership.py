@@ -1,7 +1,9 @@
 """Whose an order, a fill or a position is: this trader's, as its journal tells, or somebody else's on the account."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+
+from msgspec.structs import replace
 
 from crypto_kedro.session.journal import Journal
 from crypto_kedro.session.journal.records import Answered, FillSeen, Incident, Intended, MoneyMoved, Outcome, Record
@@ -9,7 +11,7 @@ from crypto_kedro.session.notice import Severity
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.ledger import TradeLedger, Transfer
-from crypto_kedro.trading.money import Btc
+from crypto_kedro.trading.money import Btc, Jpy
 from crypto_kedro.trading.orders import Fill, Order, OrderType, PositionSide
 
 FOREIGN_FILL = "foreign_fill"
@@ -45,6 +47,7 @@ class Ownership:
         self._ids: set[int] = set()
         self._entries: dict[int, tuple[PositionSide, int]] = {}
         self._foreign_trades: set[int] = set()
+        self._waiting: set[int] = set()
         self._moved_ms = -1
         self._recover()
 
@@ -94,31 +97,78 @@ class Ownership:
         oldest = min((intent.intended_at_ms for intent in self._journal.unanswered()), default=self._since_ms)
         return max(min(oldest, self._since_ms) - _LAG_MS, 0)
 
-    def records_of(self, fills: Iterable[Fill], ledger: TradeLedger) -> tuple[Record, ...]:
+    def records_of(
+        self, fills: Iterable[Fill], ledger: TradeLedger, account: AccountState | None
+    ) -> tuple[Record, ...]:
         """Return what is to be written down of fills, ascending by id, that the exchange reports.
 
-        The result of a foreign fill, or of one that the history cannot explain, is money moved: it changes the balance
-        without being this trader's gain or loss. While the outcome of an order is unknown, a fill of an unknown order
-        may be its own and waits.
+        The result of a foreign fill is money moved: it changes the balance without being this trader's gain or loss.
+        A foreign order closes this trader's position as far as the account holds less than the history says; it is
+        judged when it was reported before the account was read, and nothing new beside it. While the outcome of an
+        order is unknown, a fill of an unknown order may be its own and waits.
+
+        Args:
+            fills: that the exchange reported after the account.
+            ledger: the history so far.
+            account: as read before the fills, None when it was not.
         """
         records: list[Record] = []
-        is_unclear = any(intent.intent.request is not None for intent in self._journal.unanswered())
         held = {side: trade.amount if (trade := ledger.open_trade(side)) else Btc(0) for side in PositionSide}
+        closings: list[Fill] = []
+        for fill, side in self._unseen(fills):
+            if self._is_own(fill) and (fill.is_opening or fill.amount <= held[side]):
+                held[side] = held[side] + fill.amount if fill.is_opening else held[side] - fill.amount
+                self._entries.pop(fill.order_id, None)
+                records.append(FillSeen(fill))
+            elif fill.is_opening:
+                records += self._foreign_records(fill)
+            else:
+                closings.append(fill)
+                continue
+            self._since_ms = max(self._since_ms, fill.executed_at_ms)
+        reported = {fill.trade_id for fill in closings}
+        if account is None or records or reported != self._waiting:
+            self._waiting = reported
+            return tuple(records)
+        self._waiting = set()
+        for fill in closings:
+            records += self._closing_records(fill, held, account)
+        return tuple(records)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether fills wait to be judged by an account that is read after them."""
+        return bool(self._waiting)
+
+    def _unseen(self, fills: Iterable[Fill]) -> Iterator[tuple[Fill, PositionSide]]:
+        is_unclear = any(intent.intent.request is not None for intent in self._journal.unanswered())
         for fill in fills:
             side = fill.position_side
             if side is None or fill.trade_id in self._foreign_trades or self._journal.has_fill(fill.trade_id):
                 continue
             is_own = self._is_own(fill)
-            if not is_own and is_unclear:
-                continue
-            if is_own and (fill.is_opening or fill.amount <= held[side]):
-                held[side] = held[side] + fill.amount if fill.is_opening else held[side] - fill.amount
-                self._entries.pop(fill.order_id, None)
-                records.append(FillSeen(fill))
-            elif fill.executed_at_ms > self._moved_ms:
-                records += self._foreign_records(fill)
-            self._since_ms = max(self._since_ms, fill.executed_at_ms)
-        return tuple(records)
+            if is_own or (not is_unclear and fill.executed_at_ms > self._moved_ms):
+                yield fill, side
+
+    def _closing_records(self, fill: Fill, held: dict[PositionSide, Btc], account: AccountState) -> list[Record]:
+        """Return the records of a fill that closes what may be foreign or this trader's, or a part of each."""
+        side = fill.position_side
+        assert side is not None  # it closes a position
+        self._since_ms = max(self._since_ms, fill.executed_at_ms)
+        amount = min(max(held[side] - account.position(side).amount, Btc(0)), fill.amount)
+        if not amount:
+            return self._foreign_records(fill)
+        held[side] = held[side] - amount
+        own = fill if amount == fill.amount else _part_of(fill, amount)
+        text = (
+            f"Trade {fill.trade_id} of order {fill.order_id}, which is not this trader's, closed {amount} BTC of its "
+            f"{side} position; the result counts as this trader's."
+        )
+        records: list[Record] = [Incident(Severity.WARNING, FOREIGN_FILL, text), FillSeen(own)]
+        rest = fill.profit_loss - own.profit_loss
+        if rest.units:
+            records.append(MoneyMoved(Transfer(fill.executed_at_ms, rest)))
+        return records
 
     def _is_own(self, fill: Fill) -> bool:
         if self._rule is ForeignOrders.ADOPT or fill.order_type is OrderType.LOSSCUT:
@@ -158,3 +208,19 @@ class Ownership:
                     self._since_ms = max(self._since_ms, fill.executed_at_ms)
                 case MoneyMoved(transfer):
                     self._moved_ms = max(self._moved_ms, transfer.at_ms)
+
+
+def _part_of(fill: Fill, amount: Btc) -> Fill:
+    """Return the part of a fill that a smaller amount has; costs and result are shared in proportion."""
+
+    def share(money: Jpy) -> Jpy:
+        return Jpy(money.units * amount.lots // fill.amount.lots)
+
+    return replace(
+        fill,
+        amount=amount,
+        fee_occurred=share(fill.fee_occurred),
+        fee_charged=share(fill.fee_charged),
+        interest=share(fill.interest),
+        profit_loss=share(fill.profit_loss),
+    )

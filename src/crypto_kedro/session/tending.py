@@ -1,6 +1,6 @@
 """Sending what is missing between the account and the wish, and closing what cannot be protected."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from crypto_kedro.exchange.port import RefusedError
 from crypto_kedro.session.cycle_log import CycleLog
@@ -31,7 +31,9 @@ class Tending:
         ownership: tells own from foreign.
         standing: what is wished.
         dispatcher: sends.
+        now_ms: the session's clock, Unix milliseconds UTC.
         limit_target: rest the target as a limit order rather than as a take-profit order.
+        bare_ms: how long a position may wait for a stop of which nobody knows whether it rests.
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class Tending:
         ownership: Ownership,
         standing: Standing,
         dispatcher: Dispatcher,
+        now_ms: Callable[[], int],
         *,
         limit_target: bool,
+        bare_ms: int,
     ) -> None:
         self._rules = rules
         self._journal = journal
@@ -53,7 +57,9 @@ class Tending:
         self._ownership = ownership
         self._standing = standing
         self._dispatcher = dispatcher
+        self._now_ms = now_ms
         self._limit_target = limit_target
+        self._bare_ms = bare_ms
 
     async def tend(self, view: View, reason: str, *, may_enter: bool) -> View:
         """Send what is missing, and read again, until nothing is missing or nothing can be done about it.
@@ -94,19 +100,42 @@ class Tending:
             side = None if step.request is None else step.request.position_side
             if side in given_up:
                 continue
-            self._log.begin()
-            result = await self._dispatcher.carry_out(step, self._log.cycle_id, view.account)
+            result = await self._do(step, view)
             moved = moved or result.progress is Progress.DONE
+            if side is None:
+                continue
             if result.progress is Progress.UNKNOWN:
-                return False
-            if side is not None:
+                given_up.add(side)
+            else:
                 self._standing.sent(step, result.progress is Progress.DONE)
                 self._note_repair(step, side, result, view.account)
-                reason = _reason_to_flee(step, result)
-                if reason is not None:
-                    given_up.add(side)
-                    moved = await self._flee(side, reason, view, foreign) or moved
+            reason = self._reason_to_flee(step, result)
+            if reason is not None:
+                given_up.add(side)
+                moved = await self._flee(side, reason, view, foreign) or moved
         return moved
+
+    async def _do(self, step: Step, view: View) -> StepResult:
+        """Do one step, unless an order like it may exist already."""
+        if self._dispatcher.awaits(step) is not None:
+            return StepResult(Progress.UNKNOWN)
+        self._log.begin()
+        return await self._dispatcher.carry_out(step, self._log.cycle_id, view.account)
+
+    def _reason_to_flee(self, step: Step, result: StepResult) -> str | None:
+        """Return why a position must be closed because an order that protects it does not rest."""
+        if step.purpose not in (Purpose.STOP, Purpose.TARGET):
+            return None
+        is_stop = step.purpose is Purpose.STOP
+        if result.progress is Progress.UNKNOWN:
+            awaited_since_ms = self._dispatcher.awaits(step)
+            waits = awaited_since_ms is not None and self._now_ms() - awaited_since_ms >= self._bare_ms
+            return Reason.NO_PROTECTION if is_stop and waits else None
+        if result.progress is not Progress.REFUSED:
+            return None
+        if result.trigger_met:
+            return TRIGGER_MET
+        return Reason.NO_PROTECTION if is_stop and isinstance(result.error, RefusedError) else None
 
     async def _flee(self, side: PositionSide, reason: str, view: View, foreign: frozenset[int]) -> bool:
         """Close a position that cannot be protected."""
@@ -119,7 +148,7 @@ class Tending:
         amount = amount if share is None else min(share, amount)
         moved = False
         for step in leaving(orders, side, amount, reason):
-            result = await self._dispatcher.carry_out(step, self._log.cycle_id, account)
+            result = await self._do(step, view)
             moved = moved or result.progress is Progress.DONE
         return moved
 
@@ -135,16 +164,6 @@ class Tending:
 def _without(wish: Wish, given_up: set[PositionSide], *, may_enter: bool) -> Wish:
     positions = tuple(position for position in wish.positions if position.side not in given_up)
     return Wish(wish.entry if may_enter else None, positions)
-
-
-def _reason_to_flee(step: Step, result: StepResult) -> str | None:
-    """Return why a position must be closed because an order that protects it was refused."""
-    if result.progress is not Progress.REFUSED or step.purpose not in (Purpose.STOP, Purpose.TARGET):
-        return None
-    if result.trigger_met:
-        return TRIGGER_MET
-    is_final = step.purpose is Purpose.STOP and isinstance(result.error, RefusedError)
-    return Reason.NO_PROTECTION if is_final else None
 
 
 def _has_stop(orders: Iterable[Order], side: PositionSide) -> bool:

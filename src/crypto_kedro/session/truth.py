@@ -47,15 +47,20 @@ class Truth:
         self._now_ms = now_ms
         self.view: View | None = None
 
-    async def read(self) -> View:
+    async def read(self, *, fills_first: bool = False) -> View:
         """Read account and fills until no fill comes between them.
+
+        Args:
+            fills_first: write down new fills before anything else, because one has been told of.
 
         Raises:
             ExchangeError: the exchange does not answer.
         """
+        if fills_first:
+            await self._note_fills(None)
         for _ in range(_MOST_READS):
             account = await self._exchange.account()
-            if not await self._note_fills():
+            if not await self._note_fills(account):
                 break
         ledger = self._ledger()
         now_ms = self._now_ms()
@@ -65,14 +70,14 @@ class Truth:
         view = self.view = View(account, ledger)
         return view
 
-    async def _note_fills(self) -> bool:
-        """Write down fills that are seen for the first time; return whether there were any."""
+    async def _note_fills(self, account: AccountState | None) -> bool:
+        """Write down fills that are seen for the first time; return whether the account has to be read again."""
         fills = await self._exchange.fills_since(self._ownership.fills_from_ms())
-        records = self._ownership.records_of(fills, self._ledger())
+        records = self._ownership.records_of(fills, self._ledger(), account)
         if records:
             self._log.write(*records)
             self._log.fills += [record.fill for record in records if isinstance(record, FillSeen)]
-        return bool(records)
+        return bool(records) or self._ownership.is_waiting
 
     def _ledger(self) -> TradeLedger:
         ledger = self._journal.ledger()

@@ -251,3 +251,9 @@ def test_given_a_session_that_decided_nothing_when_read_then_it_cannot_be_compar
     with Journal.open(session.path, read_only=True) as journal, pytest.raises(LineageError, match="decided no bar"):
         read_period(journal)
     assert len(BarFeed(session.bars)) > 0
+
+
+@pytest.mark.parametrize("word", [*Cause, *Kind])
+def test_every_cause_and_kind_is_documented(word: Cause | Kind) -> None:
+    document = Path(__file__).parents[2] / "docs" / "parity.md"
+    assert f"\n| `{word.value}` | " in document.read_text(encoding="utf-8")

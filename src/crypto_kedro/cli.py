@@ -17,6 +17,7 @@ from crypto_kedro.reporting.messages.command import try_messages
 from crypto_kedro.session.journal.commands import lineage, replay
 from crypto_kedro.session.stop_commands import resume, stop
 
+TRADING = "trading"
 _RUN_PARAMS = next(option for option in kedro_run.params if option.name == "params")
 
 
@@ -30,6 +31,9 @@ def _run(**options: Any) -> None:
         metadata: ProjectMetadata = click.get_current_context().obj
         conf_source = options["conf_source"] or str(metadata.project_path / settings.CONF_SOURCE)
         options["pipelines"] = default_pipelines(conf_source, options["env"])
+    if list(options["pipelines"]) == [TRADING]:
+        # kedro-viz would import pandas to count the rows of datasets, of which a session has none.
+        settings.set("DISABLE_HOOKS_FOR_PLUGINS", ("kedro-viz",))
     try:
         assert kedro_run.callback is not None
         kedro_run.callback(**options)

@@ -13,7 +13,7 @@ from crypto_kedro.session.paper_evidence import PaperEvidence
 
 if TYPE_CHECKING:
     from crypto_kedro.parameters.session import SessionParameters
-    from crypto_kedro.tracking.traded_model import ModelShelf, TradedModel
+    from crypto_kedro.tracking.traded_model import Shelf, TradedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Candidacy:
 
 
 def candidacy(
-    project_path: Path, shelf: "ModelShelf", session: "SessionParameters", stages: int, credentials: CredentialStore
+    project_path: Path, shelf: "Shelf", session: "SessionParameters", stages: int, credentials: CredentialStore
 ) -> Candidacy:
     """Gather what is known; what cannot be read becomes a reason, not an error.
 
@@ -58,7 +58,7 @@ def _has_key(credentials: CredentialStore) -> bool | Unreadable:
         return Unreadable(str(error))
 
 
-def _model(shelf: "ModelShelf", session: "SessionParameters") -> "TradedModel | Unreadable | None":
+def _model(shelf: "Shelf", session: "SessionParameters") -> "TradedModel | Unreadable | None":
     try:
         return shelf.first_of(session.models)
     except CryptoKedroError as error:

@@ -3,6 +3,7 @@
 import os
 import warnings
 
+from crypto_kedro.catalog import ProjectCatalog
 from crypto_kedro.hooks import ConfigurationHooks, CredentialsHooks, SummaryHooks, TrackingHooks
 
 # Nothing that runs here reports home unless the user says otherwise.
@@ -13,6 +14,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated", category=UserWarning)
 
 HOOKS = (ConfigurationHooks(), CredentialsHooks(), TrackingHooks(), SummaryHooks())
+
+DATA_CATALOG_CLASS = ProjectCatalog
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -13,9 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 import aiohttp
-import ccxt
-from ccxt.async_support import bitbank
 
+from crypto_kedro.exchange.bitbank.ccxt_alone import BaseError, bitbank
 from crypto_kedro.exchange.bitbank.credentials import Credentials
 from crypto_kedro.exchange.bitbank.errors import error_for
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
@@ -160,7 +159,7 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
     async def _ask_once(self, path: str, api: str, method: str, params: dict[str, Any], cost: float) -> Answer:
         try:
             answer = await self.request(path, [api], method, params, {"cost": cost})
-        except ccxt.BaseError as error:
+        except BaseError as error:
             raise RetryLaterError(
                 f"bitbank {method} {path}: no answer ({type(error.__cause__ or error).__name__}); "
                 "check the network and ask again after a pause",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from crypto_kedro.credentials import CredentialStore
-from crypto_kedro.errors import LineageError
+from crypto_kedro.errors import ConfigurationError, LineageError
 from crypto_kedro.features.catalogue import load_feature_set
 from crypto_kedro.parameters import CostParameters, FeatureParameters, LabelParameters, TradingParameters
 from crypto_kedro.parameters.session import SessionParameters
@@ -17,7 +17,7 @@ from crypto_kedro.session.journal.records import Lineage
 from crypto_kedro.session.live_window import LiveModel
 from crypto_kedro.session.signals import run_until_signalled
 from crypto_kedro.tracking.provenance import code_version
-from crypto_kedro.tracking.traded_model import ModelShelf, TradedModel
+from crypto_kedro.tracking.traded_model import Shelf, TradedModel
 
 CATALOGUE = Path("conf", "base", "feature_order.json")
 _LINKS = ("git_sha", "data_sha256", "data_source")
@@ -25,8 +25,8 @@ _LINKS = ("git_sha", "data_sha256", "data_source")
 
 def run_session(
     project_path: Path,
-    shelf: ModelShelf,
-    session: SessionParameters,
+    shelf: Shelf,
+    session: SessionParameters | None,
     trading: TradingParameters,
     labels: LabelParameters,
     features: FeatureParameters,
@@ -38,7 +38,7 @@ def run_session(
     Args:
         project_path: root of the project.
         shelf: the registered versions.
-        session: the group ``session``.
+        session: the group ``session``, None in an environment that trades nothing.
         trading: the group ``trading``.
         labels: the group ``labels``, for the barriers.
         features: the group ``features``.
@@ -46,10 +46,13 @@ def run_session(
         credentials: API key, addresses of webhooks and the token of the face.
 
     Raises:
+        ConfigurationError: the environment trades nothing.
         LineageError: on paper, no version has any of the aliases; or the model's lineage has a gap.
         NotArmedError: real money may not be traded; nothing was sent or written.
         CryptoKedroError: the session cannot go on.
     """
+    if session is None:
+        raise ConfigurationError("session: this environment trades nothing; add --env paper or --env live")
     if session.environment == "live":
         model = _armed(candidacy(project_path, shelf, session, len(trading.stages), credentials))
     else:
@@ -78,7 +81,7 @@ def run_session(
     return {**record, "ending": ending.value}
 
 
-def _choose(shelf: ModelShelf, session: SessionParameters) -> TradedModel:
+def _choose(shelf: Shelf, session: SessionParameters) -> TradedModel:
     """Return the version that the session trades.
 
     Raises:

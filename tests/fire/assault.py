@@ -46,7 +46,9 @@ def assail(name: str, times: int, seed: int) -> dict[str, Any]:
 def besiege(name: str, times: int, seed: int) -> dict[str, Any]:
     """Play a scenario and return what it came to."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    # What a killed process had written stays in the page cache, so memory is as good a place as a disk, and faster.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory, ignore_cleanup_errors=True) as folder:
         minutes = _MINUTES_A_TIME * (times + 20)
         with _mounts_undone(Path(folder)), Siege(Path(folder), seed, lives=4 * times + 20, minutes=minutes) as siege:
             SCENARIOS[name].play(siege, times)

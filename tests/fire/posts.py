@@ -30,7 +30,7 @@ from crypto_kedro.trading.settings import BarrierRule, FundingStage, GuardRule, 
 from crypto_kedro.trading.signal import SignalFacts
 
 PAUSE_MS = 150_000
-BAR_MS = 900_000
+BAR_MS = 300_000
 DISK_FAILED, LEASE_LOST, UNREACHABLE = 3, 4, 5
 """How a trader ends that may not go on, or could not begin because the exchange broke off its beginning."""
 

@@ -1,7 +1,7 @@
 """A real disk that gets full and breaks: a small ext4 file system of its own, which needs the rights of root.
 
 A disk on which the kernel meets errors is made read-only at once, whoever is writing to it. That very thing is done
-here (`mount -o remount,abort`): files that are open cannot be written any more, and it takes a new mount to use it again.
+here (`mount -o remount,abort`): files that are open cannot be written any more, and only a new mount mends it.
 
 Source: mount(8) and ext4(5) of Linux, options ``abort`` and ``errors=remount-ro``.
 """
@@ -73,9 +73,8 @@ def why_no_disk() -> str | None:
         done = subprocess.run([*IN_A_NAMESPACE, "sh", "-c", trial], capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines()
-        return (
-            f"a disk of its own cannot be mounted (it needs root and loop devices): {said[0] if said else 'no reason'}"
-        )
+        reason = said[0] if said else "no reason was given"
+        return f"a disk of its own cannot be mounted, which needs root and loop devices ({reason})"
     return None
 
 

@@ -116,7 +116,7 @@ def report(results: dict[str, Any]) -> str:
     lines = [
         "# Reliability",
         "",
-        "What [the proof by fire](../fire.md) found, counted from the exchange's own log; written by `tests/fire/prove.py`.",
+        "What [the proof by fire](../fire.md) found, counted from the exchange's own log.",
         "",
         "| " + " | ".join(heads) + " |",
         "|" + "---|" * len(heads),

@@ -168,10 +168,8 @@ class Siege:
 
     def last_words(self) -> str:
         """Return what the last trader said that broke down."""
-        said = (
-            path.read_text() for path in sorted(self._camp.said("").iterdir(), key=lambda path: path.stat().st_mtime)
-        )
-        return next((words for words in reversed([*said]) if "Traceback" in words), "")
+        newest_first = sorted(self._camp.said("").iterdir(), key=lambda path: -path.stat().st_mtime_ns)
+        return next((words for words in (path.read_text() for path in newest_first) if "Traceback" in words), "")
 
     def evidence(self) -> Evidence:
         """Collect what the siege has left behind."""

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,13 @@ async def played(
         keys=(ApiKey("key", "secret"),), queries_per_second=None, updates_per_second=None, **settings
     )
     running = RunningExchange(source, terms, speed=1, wall_ms=clock)
-    async with AsyncExitStack() as stack:
-        application = build_application(running, middleware)
-        await stack.enter_async_context(application.router.lifespan_context(application))
-        listener, web = loopback_socket(0), server(application)
-        serving = asyncio.create_task(web.serve([listener]))
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", running
-        finally:
-            web.should_exit = True
-            await serving
+    listener, web = loopback_socket(0), server(build_application(running, middleware))
+    serving = asyncio.create_task(web.serve([listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", running
+    finally:
+        web.should_exit = True
+        await serving
 
 
 class PaperVenue:

@@ -173,7 +173,7 @@ class PaperExchange(ForwardedMarketData):
                 account = await self._up_to_date()
                 status = await self._market.status()
             except RetryLaterError as error:
-                return NotPlaced(error)
+                return NotPlaced(RetryLaterError(f"paper account: nothing was sent ({error})", code=error.code))
             code = order_barred(status, request)
             if code is not None:
                 return NotPlaced(_error(code, "new order", f"the market is {status.status.name}"))

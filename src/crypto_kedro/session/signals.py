@@ -25,15 +25,16 @@ class Ending(StrEnum):
 async def run_until_signalled(
     work: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
     *,
-    finish_s: float = 6.0,
+    finish_s: float = 5.0,
     abandon_s: float = 2.0,
-    force_s: float = 1.0,
+    force_s: float = 1.5,
 ) -> Ending:
     """Run until the work ends or the process is signalled; to be called in the main thread.
 
     The first signal sets the event and gives the work time to finish what it is at. Then, or at a second signal, it
     is cancelled. A process that is still there afterwards, because it waits for something that cannot be cancelled,
-    is ended by force; a journal that is written before anything is sent makes that harmless.
+    is ended by force; a journal that is written before anything is sent makes that harmless. After SIGTERM that bound
+    holds for all that the process does, also once the work is over.
 
     Args:
         work: is given the event that asks it to end.
@@ -84,7 +85,11 @@ def _signals_heard(asked: asyncio.Event, hurried: asyncio.Event, bound_s: float)
     force = threading.Timer(bound_s, os._exit, (_FORCED,))
     force.daemon = True
 
-    def hear(*_: object) -> None:
+    is_terminated = False
+
+    def hear(number: int, _: object) -> None:
+        nonlocal is_terminated
+        is_terminated = is_terminated or number == signal.SIGTERM
         if force.ident is None:
             force.start()
             loop.call_soon_threadsafe(asked.set)
@@ -95,6 +100,7 @@ def _signals_heard(asked: asyncio.Event, hurried: asyncio.Event, bound_s: float)
     try:
         yield
     finally:
-        force.cancel()
+        if not is_terminated:
+            force.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -41,11 +41,18 @@ async def stuck(asked):
 async def short(asked):
     await ready()
 
+async def lingering(asked):
+    await obedient(asked)
+
 async def broken(asked):
     await ready()
     raise RuntimeError("broken")
 
-print(asyncio.run(run_until_signalled(globals()[sys.argv[1]], finish_s=float(sys.argv[2]), abandon_s=0.2, force_s=0.2)))
+finish_s, force_s = map(float, sys.argv[2:4])
+work = globals()[sys.argv[1]]
+print(asyncio.run(run_until_signalled(work, finish_s=finish_s, abandon_s=0.2, force_s=force_s)), flush=True)
+if work is lingering:
+    time.sleep(600)
 """
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -56,9 +63,9 @@ def start() -> Iterator[Start]:
     """Start a process with one kind of work, and wait until it is at it."""
     started: list[subprocess.Popen[str]] = []
 
-    def run(work: str, finish_s: float = 0.2) -> "subprocess.Popen[str]":
+    def run(work: str, finish_s: float = 0.2, force_s: float = 600) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, "-c", _PROCESS, work, str(finish_s)],
+            [sys.executable, "-c", _PROCESS, work, str(finish_s), str(force_s)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -104,9 +111,16 @@ def test_given_a_second_signal_then_the_work_is_abandoned_at_once(start: Start) 
 def test_given_work_that_cannot_be_cancelled_when_signalled_then_the_process_ends_all_the_same(
     start: Start, work: str, said: list[str]
 ) -> None:
-    process = start(work)
+    process = start(work, force_s=0.2)
     process.send_signal(signal.SIGTERM)
     assert process.communicate()[0].splitlines() == said
+    assert process.returncode == 70
+
+
+def test_given_a_process_that_lingers_after_its_work_when_terminated_then_it_ends_all_the_same(start: Start) -> None:
+    process = start("lingering", force_s=2.0)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate()[0].splitlines() == ["tidy", "finished"]
     assert process.returncode == 70
 
 

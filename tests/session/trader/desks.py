@@ -20,7 +20,7 @@ from crypto_kedro.exchange.simulator.settings import ApiKey, SimulatorSettings
 from crypto_kedro.session.clock import SessionClock, wall_clock_ms
 from crypto_kedro.session.cycle import CycleTerms
 from crypto_kedro.session.folder import SessionFolder
-from crypto_kedro.session.journal import Entry, Journal
+from crypto_kedro.session.journal import Entry, Journal, JournalError
 from crypto_kedro.session.journal.records import Lineage, Record
 from crypto_kedro.session.lease import Lease, LeaseTerms, SqliteLease
 from crypto_kedro.session.modes import Desk, open_desk
@@ -40,6 +40,7 @@ CAPITAL = Jpy.of(1_000_000)
 PRICE = 10_000_000
 BAR_MS = 900_000
 PATIENCE_S = 60.0
+_OF_AN_EMPTY_JOURNAL = 32_768
 FLAT, LONG = (0.1, 0.8, 0.1), (0.1, 0.1, 0.8)
 SETTINGS = TradingSettings(
     barriers=BarrierRule(max_bars=96, stop_loss_atr=1.0, take_profit_atr=1.5),
@@ -197,8 +198,14 @@ def written(folder: Path, *kinds: type[Record_]) -> list[Entry[Record_]]:
     path = SessionFolder(folder).journal
     if not path.exists():
         return []
-    with Journal.open(path, read_only=True) as journal:
-        return list(journal.entries(*kinds))
+    try:
+        with Journal.open(path, read_only=True) as journal:
+            return list(journal.entries(*kinds))
+    except JournalError:
+        # Its tables are just being made by another process.
+        if path.stat().st_size > _OF_AN_EMPTY_JOURNAL:
+            raise
+        return []
 
 
 async def until(condition: Callable[[], T | Awaitable[T]], patience_s: float = PATIENCE_S) -> T:

@@ -14,6 +14,7 @@ from rich.table import Table
 from crypto_kedro.credentials import CredentialsDataset, CredentialStore
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters import TrackingParameters, validate_parameters
+from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.tracking.provenance import code_version, library_versions
 from crypto_kedro.tracking.target import TrackingTarget
 
@@ -186,7 +187,7 @@ class SummaryHooks:
         if "promotion" in made:
             rows.append(("Verdict", catalog.load("promotion")["verdict"]))
         if "session_record" in made:
-            rows += _session_rows(catalog.load("session_record"))
+            rows += _session_rows(catalog.load("session_record"), catalog.load("params:session"))
         if "parity_record" in made:
             rows.append(("Parity", self._told(catalog.load("parity_record"))))
         if rows:
@@ -208,7 +209,8 @@ class SummaryHooks:
         return path.relative_to(self._project_path) if path.is_relative_to(self._project_path) else path
 
 
-def _session_rows(session: dict[str, Any]) -> list[tuple[str, str]]:
+def _session_rows(session: dict[str, Any], parameters: dict[str, Any]) -> list[tuple[str, str]]:
+    folder = SessionParameters.model_validate(parameters).folder_name
     halted = [] if session["halted"] is None else [("Halted", session["halted"])]
     return [
         ("Session", session["session_id"]),
@@ -218,7 +220,7 @@ def _session_rows(session: dict[str, Any]) -> list[tuple[str, str]]:
         ("Closed trades", "unknown" if session["closed_trades"] is None else f"{session['closed_trades']:,}"),
         ("Equity", "unknown" if session["equity_jpy"] is None else f"{session['equity_jpy']} JPY"),
         *halted,
-        ("Decide again", f"kedro replay --env {session['environment']} --session {session['session_id']}"),
+        ("Decide again", f"kedro replay --env {folder} --session {session['session_id']}"),
     ]
 
 

@@ -1,5 +1,6 @@
 """The proof by fire as one command; its result is a JSON file and a page of the same figures."""
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -39,7 +40,7 @@ class _Task:
     weight: float
 
 
-@click.command()
+@click.command(epilog="Example: python tests/fire/prove.py --share 0.02 --only kills --into /tmp/small")
 @click.option("--into", required=True, type=click.Path(path_type=Path), help="Results, as .json and .md.")
 @click.option("--share", default=1.0, show_default=True, help="Share of the full number of times.")
 @click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="Only this scenario; may be repeated.")
@@ -53,17 +54,13 @@ class _Task:
 )
 @click.option("--afresh", is_flag=True, help="Throw results away that are there already.")
 def prove(into: Path, share: float, only: tuple[str, ...], seed: int, jobs: int, afresh: bool) -> None:
-    r"""Besiege the trader in every way and keep what was found.
-
-    \b
-      python tests/fire/prove.py --into docs/evidence/reliability
-      python tests/fire/prove.py --share 0.02 --only kills --into /tmp/small
+    """Besiege the trader in every way and keep what was found.
 
     Each scenario is several sieges, each with a market and a journal of its own. What a siege came to is kept at once:
-    the same command, run again after an interruption, plays only those that are missing or did not end well. The exit
-    status is 1 if anything was found.
+    the same command, run again after an interruption, plays only those that are missing or broke off. The exit status
+    is 1 if anything was found or broke off.
     """
-    proof = {"code": _code(), "machine": _machine(), "seed": seed, "share": share}
+    proof = {**_code(), "machine": _machine(), "seed": seed, "share": share}
     try:
         results = Results.open(into, proof, afresh=afresh)
     except StaleResultsError as error:
@@ -134,16 +131,20 @@ def _words(found: dict[str, Any]) -> str:
     return f"NOT SURVIVED: {found.get('broke_off') or found['findings']}"
 
 
-def _code() -> str:
-    """Return the commit, and whether the code that is run differs from it."""
+def _code() -> dict[str, str]:
+    """Return the commit, and what tells whether two commits and the changes since are the same code."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(
             ["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, check=True
         ).stdout.strip()
 
-    changed = git("status", "--porcelain", "--untracked-files=no", "src", "tests/fire")
-    return git("rev-parse", "HEAD") + (" with changes" if changed else "")
+    changes = git("diff", "HEAD", "--", "src", "tests/fire")
+    source = "\n".join([git("rev-parse", "HEAD:src", "HEAD:tests/fire"), changes])
+    return {
+        "git_sha": git("rev-parse", "HEAD") + (" with changes" if changes else ""),
+        "source": hashlib.sha256(source.encode()).hexdigest(),
+    }
 
 
 def _machine() -> str:

@@ -28,12 +28,19 @@ class Results:
 
     Args:
         into: the files, without their suffixes.
-        proof: what is proved: code, machine, seed and share; results of another proof are not gone on with.
+        proof: what is proved: source, machine, seed and share; results of another proof are not gone on with.
     """
 
     def __init__(self, into: Path, proof: dict[str, Any]) -> None:
         self._into = into
-        self._all: dict[str, Any] = {"proof": proof, "ended": None, "scenarios": {}, "left_out": {}, "sieges": []}
+        self._all: dict[str, Any] = {
+            "proof": proof,
+            "ended": None,
+            "scenarios": {},
+            "left_out": {},
+            "sieges": [],
+            "broke_off": [],
+        }
 
     @classmethod
     def open(cls, into: Path, proof: dict[str, Any], *, afresh: bool) -> Self:
@@ -47,7 +54,7 @@ class Results:
         if afresh or not path.exists():
             return results
         before = json.loads(path.read_text())
-        differences = {key for key in proof if before.get("proof", {}).get(key) != proof[key]}
+        differences = {key for key in proof if key != "git_sha" and before.get("proof", {}).get(key) != proof[key]}
         if differences:
             raise StaleResultsError(
                 f"{path} holds results with another {', '.join(sorted(differences))}; begin with --afresh, or name "
@@ -62,15 +69,18 @@ class Results:
         return all(siege["survived"] for siege in self._all["sieges"])
 
     def has(self, scenario: str, seed: int) -> bool:
-        """Whether a siege was played to its end and survived; others are played again."""
+        """Whether a siege was played to its end and judged, whatever the verdict."""
         return any(
-            (siege["scenario"], siege["seed"]) == (scenario, seed) and siege["survived"]
+            (siege["scenario"], siege["seed"]) == (scenario, seed) and "counts" in siege
             for siege in self._all["sieges"]
         )
 
     def add(self, scenario: str, found: dict[str, Any], ended: str) -> None:
-        """Keep what a siege came to, in place of what the same siege came to before."""
+        """Keep what a siege came to; one that broke off before is told of all the same."""
         sieges = [one for one in self._all["sieges"] if (one["scenario"], one["seed"]) != (scenario, found["seed"])]
+        for one in self._all["sieges"]:
+            if one not in sieges:
+                self._all["broke_off"].append(one)
         order = list(SCENARIOS)
         sieges.append({"scenario": scenario, **found})
         self._all["sieges"] = sorted(sieges, key=lambda one: (order.index(one["scenario"]), one["seed"]))
@@ -126,16 +136,17 @@ def report(results: dict[str, Any]) -> str:
         lines.append("| " + " | ".join([name, *figures, *(str(found["counts"][key]) for key in _COLUMNS)]) + " |")
     struck = sum((Counter(found["faults"]) for found in scenarios.values()), Counter())
     slowest = max((found["slowest_end_seconds"] for found in scenarios.values()), default=0.0)
-    lines += ["", *(f"{name}: left out, because {reason}." for name, reason in results["left_out"].items())]
+    lines += ["", *(f"{name}: left out, because {reason}.\n" for name, reason in results["left_out"].items())]
     broken = [siege for siege in results["sieges"] if "counts" not in siege]
-    lines += [f"{siege['scenario']}, seed {siege['seed']}: broke off." for siege in broken]
+    lines += [f"{siege['scenario']}, seed {siege['seed']}: broke off.\n" for siege in broken]
+    lines += [f"{siege['scenario']}, seed {siege['seed']}: broke off once.\n" for siege in results["broke_off"]]
     lines += [
         f"Faults that struck: {', '.join(f'{kind} {count:,}' for kind, count in sorted(struck.items()))}.",
         "",
         f"The slowest end after SIGTERM took {slowest:.1f} s.",
         "",
-        f"Code {proof['code']}, seed {proof['seed']}, share {proof['share']:g} of the full number; {proof['machine']}; "
-        f"ended {results['ended']}.",
+        f"Code {proof['git_sha']}, seed {proof['seed']}, share {proof['share']:g} of the full number.",
+        f"{proof['machine']}; ended {results['ended']}.",
         "",
     ]
     return "\n".join(lines)

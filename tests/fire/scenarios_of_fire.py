@@ -171,12 +171,12 @@ def _pass(siege: Siege, milliseconds: int) -> None:
 
 
 SCENARIOS = {
-    "kills": Scenario(play=kills, small=6, full=1_000, chunk=50, seconds=0.5),
-    "terminations": Scenario(play=terminations, small=3, full=100, chunk=50, seconds=0.5),
-    "size limits": Scenario(play=size_limits, small=2, full=20, chunk=10, seconds=2.0),
-    "full disks": Scenario(play=full_disks, small=1, full=25, chunk=5, seconds=2.0, on_a_disk=True),
-    "read-only disks": Scenario(play=read_only_disks, small=2, full=25, chunk=5, seconds=2.0, on_a_disk=True),
-    "network cuts": Scenario(play=network_cuts, small=5, full=200, chunk=50, seconds=0.5),
+    "kills": Scenario(play=kills, small=6, full=1_000, chunk=25, seconds=0.8),
+    "terminations": Scenario(play=terminations, small=3, full=100, chunk=25, seconds=0.8),
+    "size limits": Scenario(play=size_limits, small=1, full=20, chunk=10, seconds=3.0),
+    "full disks": Scenario(play=full_disks, small=1, full=25, chunk=5, seconds=4.0, on_a_disk=True),
+    "read-only disks": Scenario(play=read_only_disks, small=1, full=25, chunk=5, seconds=4.0, on_a_disk=True),
+    "network cuts": Scenario(play=network_cuts, small=5, full=200, chunk=25, seconds=0.5),
     "maintenance windows": Scenario(play=maintenances, small=2, full=20, chunk=10, seconds=1.0),
     "clock jumps": Scenario(play=clock_jumps, small=2, full=20, chunk=10, seconds=1.0),
     "minutes of a duel": Scenario(play=duel, small=20, full=600, chunk=150, seconds=0.2),

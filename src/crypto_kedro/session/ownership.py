@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -31,6 +32,14 @@ class ForeignOrders(StrEnum):
     ADOPT = "adopt"
 
 
+class _Entry(NamedTuple):
+    """An own entry of which no fill has been seen."""
+
+    side: PositionSide
+    amount: Btc
+    at_ms: int
+
+
 class Ownership:
     """Tells own from foreign.
 
@@ -45,7 +54,7 @@ class Ownership:
         self._rule = rule
         self._since_ms = since_ms
         self._ids: set[int] = set()
-        self._entries: dict[int, tuple[PositionSide, int]] = {}
+        self._entries: dict[int, _Entry] = {}
         self._foreign_trades: set[int] = set()
         self._waiting: set[int] = set()
         self._moved_ms = -1
@@ -59,9 +68,9 @@ class Ownership:
     def placed(self, order: Order, purpose: Purpose, at_ms: int) -> None:
         """Take note of an own order."""
         self._ids.add(order.order_id)
-        side = order.request.position_side
-        if purpose is Purpose.ENTRY and side is not None:
-            self._entries[order.order_id] = side, at_ms
+        side, amount = order.request.position_side, order.request.amount
+        if purpose is Purpose.ENTRY and side is not None and amount is not None:
+            self._entries[order.order_id] = _Entry(side, amount, at_ms)
 
     def foreign(self, account: AccountState) -> frozenset[int]:
         """Return the ids of the open orders that must be left alone."""
@@ -74,22 +83,26 @@ class Ownership:
         )
 
     def share(self, side: PositionSide, ledger: TradeLedger) -> Btc | None:
-        """Return how much of a position is this trader's; None is all of it.
+        """Return how much of a position is at most this trader's; None is all of it.
 
-        While an own entry has been sent whose fills are not seen yet, the whole position is looked after.
+        An own entry whose fills are not seen yet counts as if it had been filled, so that it is protected.
         """
-        if self._rule is ForeignOrders.ADOPT or side in self._claimed():
+        if self._rule is ForeignOrders.ADOPT:
             return None
         trade = ledger.open_trade(side)
-        return trade.amount if trade else Btc(0)
+        return (trade.amount if trade else Btc(0)) + self._claimed(side)
+
+    def is_claimed(self, side: PositionSide) -> bool:
+        """Whether it is not known yet how much of a position is this trader's, so that none of it may be closed."""
+        return self._rule is ForeignOrders.RESPECT and bool(self._claimed(side))
 
     def drop_claims(self, account: AccountState, now_ms: int) -> None:
-        """Forget entries that came to nothing: not open any more, and without a position for a while."""
+        """Forget entries that came to nothing: not open any more, and without a fill for a while."""
         still_open = {order.order_id for order in account.open_orders}
         self._entries = {
-            order_id: (side, at_ms)
-            for order_id, (side, at_ms) in self._entries.items()
-            if order_id in still_open or account.position(side).amount or now_ms - at_ms < _LAG_MS
+            order_id: entry
+            for order_id, entry in self._entries.items()
+            if order_id in still_open or now_ms - entry.at_ms < _LAG_MS
         }
 
     def fills_from_ms(self) -> int:
@@ -120,6 +133,9 @@ class Ownership:
                 held[side] = held[side] + fill.amount if fill.is_opening else held[side] - fill.amount
                 self._entries.pop(fill.order_id, None)
                 records.append(FillSeen(fill))
+            elif fill.executed_at_ms <= self._moved_ms:
+                # An earlier process has written down its result.
+                continue
             elif fill.is_opening:
                 records += self._foreign_records(fill)
             else:
@@ -146,8 +162,7 @@ class Ownership:
             side = fill.position_side
             if side is None or fill.trade_id in self._foreign_trades or self._journal.has_fill(fill.trade_id):
                 continue
-            is_own = self._is_own(fill)
-            if is_own or (not is_unclear and fill.executed_at_ms > self._moved_ms):
+            if self._is_own(fill) or not is_unclear:
                 yield fill, side
 
     def _closing_records(self, fill: Fill, held: dict[PositionSide, Btc], account: AccountState) -> list[Record]:
@@ -186,13 +201,14 @@ class Ownership:
             records.append(MoneyMoved(Transfer(fill.executed_at_ms, fill.profit_loss)))
         return records
 
-    def _claimed(self) -> set[PositionSide]:
-        unclear = {
-            intent.intent.request.position_side
-            for intent in self._journal.unanswered()
-            if intent.intent.request is not None and intent.intent.purpose is Purpose.ENTRY
-        }
-        return {side for side in unclear if side is not None} | {side for side, _ in self._entries.values()}
+    def _claimed(self, side: PositionSide) -> Btc:
+        """Return what own entries may have opened without a fill that was seen."""
+        claimed = [entry.amount for entry in self._entries.values() if entry.side is side]
+        for intent in self._journal.unanswered():
+            request = intent.intent.request
+            if intent.intent.purpose is Purpose.ENTRY and request is not None and request.position_side is side:
+                claimed.append(request.amount or Btc(0))
+        return sum(claimed, start=Btc(0))
 
     def _recover(self) -> None:
         """Take in what earlier sessions wrote down."""

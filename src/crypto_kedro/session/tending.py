@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+from msgspec.structs import replace
+
 from crypto_kedro.exchange.port import RefusedError
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.dispatch import Dispatcher, Progress, StepResult
@@ -83,13 +85,22 @@ class Tending:
         for _ in range(_MOST_PASSES):
             rules = await self._rules.known() if standing.needs_rules(view.account) else None
             wish = standing.wish(view.account, view.ledger, rules, reason, flatten=flattens)
-            wish = _without(wish, given_up, may_enter=may_enter and halt is None)
+            wish = self._possible(wish, given_up, may_enter=may_enter and halt is None)
             foreign = self._ownership.foreign(view.account)
             steps = reconcile(view.account, wish, limit_target=self._limit_target, foreign=foreign)
             if not steps or not await self._carry_out(steps, view, foreign, given_up):
                 break
             view = await self._truth.read()
         return view
+
+    def _possible(self, wish: Wish, given_up: set[PositionSide], *, may_enter: bool) -> Wish:
+        """Return the part of a wish that may be fulfilled now."""
+        positions = [
+            replace(position, leave=None) if self._ownership.is_claimed(position.side) else position
+            for position in wish.positions
+            if position.side not in given_up
+        ]
+        return Wish(wish.entry if may_enter else None, tuple(positions))
 
     async def _carry_out(
         self, steps: tuple[Step, ...], view: View, foreign: frozenset[int], given_up: set[PositionSide]
@@ -159,11 +170,6 @@ class Tending:
         if self._standing.rested.get(side) is not None and not _has_stop(account.open_orders, side):
             self._log.repaired.append(side)
         self._standing.rested[side] = True
-
-
-def _without(wish: Wish, given_up: set[PositionSide], *, may_enter: bool) -> Wish:
-    positions = tuple(position for position in wish.positions if position.side not in given_up)
-    return Wish(wish.entry if may_enter else None, positions)
 
 
 def _has_stop(orders: Iterable[Order], side: PositionSide) -> bool:

@@ -84,7 +84,7 @@ def sanguine_bundle(folder: Path) -> ModelBundle:
 
 def make_champion(bundle: ModelBundle, source: str = "file", failed: tuple[str, ...] = ()) -> dict[str, Any]:
     """Register and judge a version in the store that MLflow points to."""
-    registered = trained(bundle, MODEL, source)
+    registered: dict[str, Any] = trained(bundle, MODEL, source)
     judged(registered, *failed)
     return registered
 
@@ -132,7 +132,16 @@ def _round_trip(trade_id: int, at_ms: int) -> tuple[Fill, Fill]:
 @contextmanager
 def standing_in_for_bitbank(folder: Path, keys: Keys = KEYS) -> Iterator[str]:
     """Run ``kedro bitbank-sim`` as a process of its own, and give its address."""
-    command = [KEDRO, "bitbank-sim", "--data", "synthetic", "--port", "0", "--state", folder / "exchange.db"]
+    command: list[str | Path] = [
+        KEDRO,
+        "bitbank-sim",
+        "--data",
+        "synthetic",
+        "--port",
+        "0",
+        "--state",
+        folder / "exchange.db",
+    ]
     process = subprocess.Popen(
         [*command, "--cash", "100000", "--key", keys.key, "--secret", keys.secret],
         cwd=ROOT,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from paper_sessions import KnownFacts, begin
+from paper_sessions import LINEAGE, KnownFacts
 from replays import CASH, RULES, coarser, facts_of, random_bars
 
 from crypto_kedro.exchange.bar_feed import BarFeed
@@ -15,7 +15,7 @@ from crypto_kedro.exchange.settings import EngineSettings
 from crypto_kedro.market.bars import HOUR_MS, MINUTE_MS, Bars, FloatArray
 from crypto_kedro.session.cycle import Cycle, CycleTerms
 from crypto_kedro.session.journal import Journal, Writer
-from crypto_kedro.session.journal.records import SessionEnded, Trigger
+from crypto_kedro.session.journal.records import Lineage, SessionEnded, SessionStarted, Trigger
 from crypto_kedro.session.paper import RecordedAccount
 from crypto_kedro.session.parity import Parity, compare, read_period, replay_period
 from crypto_kedro.session.plan import BacktestPlan
@@ -118,13 +118,19 @@ class PlantedSession:
         self.writer = Writer("", 0)
         self.cycle: Cycle | None = None
 
-    def begin(self, settings: TradingSettings | None = None) -> None:
+    def begin(
+        self,
+        settings: TradingSettings | None = None,
+        lineage: Lineage = LINEAGE,
+        facts: SignalFacts[FloatArray] | None = None,
+    ) -> None:
         """Begin a session."""
         self.sessions += 1
         self.writer = Writer(f"session-{self.sessions}", self.sessions)
         settings = settings or self.plan.settings
-        begin(self.journal, self.account.now_ms(), settings, self._worth(), self.writer)
-        source = KnownFacts(facts_on(self.bars), self.account.now_ms, BAR_MS)
+        now_ms = self.account.now_ms()
+        self.journal.append(self.writer, now_ms, SessionStarted("paper", lineage, settings, self._worth(), 1))
+        source = KnownFacts(facts or facts_on(self.bars), self.account.now_ms, BAR_MS)
         terms = CycleTerms(settings=settings, funding_stage=1, kelly=KELLY)
         self.cycle = Cycle(self.exchange, source, self.journal, self.writer, terms, self.account.now_ms)  # type: ignore[arg-type]
 
@@ -158,6 +164,7 @@ class PlantedSession:
         bars: Bars | None = None,
         session: str = "latest",
         spread: float | None = None,
+        from_decision: int = 0,
     ) -> Parity:
         """Compare with the backtest by the usual plan, on the same bars unless others are given."""
         bars = bars or minute_bars()
@@ -165,7 +172,11 @@ class PlantedSession:
             live = read_period(journal, session)
         facts = facts_on(bars)
         facts = facts if spread is None else facts._replace(spread=np.full(len(facts.close), spread))
-        return compare(live, replay_period(BarFeed(bars), facts, KELLY, plan or usual_plan()))
+        *numbers, models = facts
+        late = slice(from_decision, None)
+        facts = SignalFacts._make([*(c[late] for c in numbers), tuple(tuple(c[late] for c in own) for own in models)])
+        feed = BarFeed(bars[from_decision * 15 :])
+        return compare(live, replay_period(feed, facts, KELLY, plan or usual_plan()))
 
 
 def with_minute(bars: Bars, row: int, move_jpy: float) -> Bars:

@@ -35,7 +35,9 @@ class DayWatch:
         self._teller = teller
         self._clock = clock
         self._told = max((entry.record.day for entry in journal.entries(DayTold)), default=0)
-        self._traded = self._latest_before(jst_day(clock.now_ms()))
+        today = jst_day(clock.now_ms())
+        latest = self._latest_before(today)
+        self._traded = latest if latest > self._told else today
         self._telling: asyncio.Task[None] | None = None
 
     def look(self) -> None:

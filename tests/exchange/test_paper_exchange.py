@@ -328,10 +328,11 @@ def test_given_another_cash_when_an_account_is_opened_then_the_numbers_are_named
 
 
 @pytest.mark.parametrize(
-    ("lots", "bid", "ask_"), [(0, 100, 101), (10, 100, 101), (20, 99, 102), (40, 97, 103), (99, 97, 103)]
+    ("lots", "shown", "bid", "ask_"),
+    [(0, 10, 100, 101), (10, 40, 100, 101), (20, 40, 99, 102), (40, 40, 97, 103), (99, 40, 97, 103)],
 )
 def test_given_a_book_when_an_amount_is_taken_then_its_average_price_is_rounded_against_the_taker(
-    lots: int, bid: int, ask_: int
+    lots: int, shown: int, bid: int, ask_: int
 ) -> None:
     bids = tuple((Price(price), Btc(amount)) for price, amount in ((100, 10), (98, 10), (95, 20)))
     asks = tuple((Price(price), Btc(amount)) for price, amount in ((101, 10), (103, 10), (104, 20)))
@@ -339,7 +340,7 @@ def test_given_a_book_when_an_amount_is_taken_then_its_average_price_is_rounded_
     top = executable_top(OrderBook(7, 1, bids, asks), lots)
 
     assert top is not None
-    assert (top.at_ms, top.bid_ticks, top.bid_lots, top.ask_ticks, top.ask_lots) == (7, bid, 40, ask_, 40)
+    assert (top.at_ms, top.bid_ticks, top.bid_lots, top.ask_ticks, top.ask_lots) == (7, bid, shown, ask_, shown)
 
 
 def test_given_a_crossed_or_an_empty_book_then_nothing_can_be_taken() -> None:

@@ -140,6 +140,21 @@ def test_market_time_that_a_client_saw_does_not_go_back(serve: Callable[..., Ser
     assert second.client.look_up(order_id)["status"] == "FULLY_FILLED"
 
 
+def test_an_exchange_begins_at_the_moment_that_is_named_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    begin_ms = START_MS + 44_321
+    bare = RunningExchange(script(), UNLIMITED, begin_ms=begin_ms)
+    first = RunningExchange(script(), UNLIMITED, state=tmp_path / "sim.db", begin_ms=begin_ms)
+    assert bare.now().now_ms == first.now().now_ms == begin_ms
+    first.clock.step(10_000)
+    first.now()
+    first.close()
+
+    second = RunningExchange(script(), UNLIMITED, state=tmp_path / "sim.db", begin_ms=begin_ms + 500_000)
+
+    assert second.now().now_ms == begin_ms + 10_000
+    second.close()
+
+
 def test_a_used_nonce_stays_used(serve: Callable[..., Served], tmp_path: Path) -> None:
     path = "/user/assets"
     client = serve(script(), state=tmp_path / "sim.db").client

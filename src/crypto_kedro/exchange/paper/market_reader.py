@@ -100,19 +100,21 @@ def executable_top(book: OrderBook, lots: int) -> BookTop | None:
 
     Args:
         book: best prices first.
-        lots: the amount; 0 gives the best prices.
+        lots: the amount; 0 gives the best prices with what is shown there.
     """
     top = book.top
     if top is None or top.bid_ticks >= top.ask_ticks:
         return None
     bids = [(price.ticks, amount.lots) for price, amount in book.bids]
     asks = [(price.ticks, amount.lots) for price, amount in book.asks]
+    if not lots:
+        return top
     bid, ask = _average(bids, lots), -_average([(-price, amount) for price, amount in asks], lots)
     return BookTop(top.at_ms, bid, sum(amount for _, amount in bids), ask, sum(amount for _, amount in asks))
 
 
 def _average(levels: list[tuple[int, int]], lots: int) -> int:
-    """Return the average price of an amount, best levels first, rounded down; of all levels if they hold less."""
+    """Return the average price of a positive amount, rounded down; of all levels if they hold less."""
     left, paid = lots, 0
     for price, amount in levels:
         taken = min(left, amount)

@@ -57,7 +57,7 @@ def bitbank_sim(
     from crypto_kedro.exchange.simulator.faults import Faults, read_fault
     from crypto_kedro.exchange.simulator.journal import stored_start_ms
     from crypto_kedro.exchange.simulator.launch import launch
-    from crypto_kedro.exchange.simulator.markets import market
+    from crypto_kedro.exchange.simulator.markets import SYNTHETIC, market
     from crypto_kedro.exchange.simulator.running import RunningExchange, real_time_ms
     from crypto_kedro.exchange.simulator.settings import ApiKey, SimulatorSettings
     from crypto_kedro.trading.money import Btc, Jpy
@@ -66,7 +66,9 @@ def bitbank_sim(
         settings = SimulatorSettings(keys=(ApiKey(key, secret),), cash=Jpy.of(cash), btc=Btc.of(btc))
         remembered = None if state is None else stored_start_ms(state)
         source = market(data, start if remembered is None else str(remembered), seed, real_time_ms())
-        running = RunningExchange(source, settings, speed=speed, state=state)
+        # Markets begin with a whole minute; one that is played from now on has the time of this machine.
+        begin_ms = real_time_ms() if data == SYNTHETIC and start is None else None
+        running = RunningExchange(source, settings, speed=speed, state=state, begin_ms=begin_ms)
         faults = Faults([read_fault(text) for text in bad_days], seed)
         launch(running, port, control_port, click.echo, faults)
     except CryptoKedroError as error:

@@ -31,6 +31,8 @@ class RunningExchange:
         speed: see `MarketClock`.
         state: file that outlives the process; None forgets everything.
         wall_ms: real time, against which requests are timed and limited.
+        begin_ms: market time at which an exchange without a memory begins, Unix milliseconds UTC; by default the
+            start of its market.
 
     Attributes:
         settings: as given.
@@ -49,6 +51,7 @@ class RunningExchange:
         speed: float = 0,
         state: Path | None = None,
         wall_ms: Callable[[], int] = real_time_ms,
+        begin_ms: int | None = None,
     ) -> None:
         self.settings = settings
         self.wall_ms = wall_ms
@@ -59,6 +62,8 @@ class RunningExchange:
             account = hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
             self._journal = Journal(state, f"{source.name}, settings {account}", source.start_ms)
             self._recover(self._journal)
+        if begin_ms is not None and (self._journal is None or self._journal.last_ms < 0):
+            self._exchange.advance_to(begin_ms)
         self._clock = MarketClock(self._exchange.now_ms, speed, wall_ms)
 
     @property

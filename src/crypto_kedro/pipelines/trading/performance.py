@@ -1,8 +1,6 @@
 """A session put together: exchange, trader, HTTP face and messages, from the first moment to the last."""
 
 import asyncio
-import logging
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.pipelines.trading.exchanges import exchange_of
 from crypto_kedro.pipelines.trading.leases import lease_of
 from crypto_kedro.pipelines.trading.showing import shown
+from crypto_kedro.pipelines.trading.undelivered import Undelivered
 from crypto_kedro.reporting.messages.notifier import open_notifier
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import CycleTerms
@@ -20,12 +19,9 @@ from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal.records import Lineage
 from crypto_kedro.session.live_window import LiveFacts, LiveModel
 from crypto_kedro.session.modes import open_desk
-from crypto_kedro.session.notice import IncidentSeen
 from crypto_kedro.session.opening import Outfit
 from crypto_kedro.session.status import TraderStatus
 from crypto_kedro.session.waking import Mode
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +61,7 @@ async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, A
         opened = await stack.enter_async_context(exchange_of(session, folder, secrets.bitbank()))
         clock = opened.clock
         facts = LiveFacts(opened.exchange, performance.model, clock.now_ms)
-        undelivered = _Undelivered()
+        undelivered = Undelivered()
         notifier = await stack.enter_async_context(
             open_notifier(
                 session.messages.open_channels(secrets.webhooks),
@@ -97,29 +93,6 @@ async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, A
             stack.callback(ending.cancel)
         await desk.work(asked)
         return _record(desk.status())
-
-
-class _Undelivered:
-    """Takes the incidents of messages that could not be delivered, from before the journal is open until after."""
-
-    def __init__(self) -> None:
-        self._write: Callable[[IncidentSeen], None] | None = None
-        self._waiting: list[IncidentSeen] = []
-
-    def note(self, incident: IncidentSeen) -> None:
-        """Take an incident; what comes after the journal was closed is in the log alone."""
-        _log.warning("%s: %s", incident.incident, incident.text)
-        if self._write is None:
-            self._waiting.append(incident)
-        else:
-            self._write(incident)
-
-    def write_with(self, write: Callable[[IncidentSeen], None] | None) -> None:
-        """Write what has come and what will come."""
-        self._write = write
-        if write is not None:
-            for incident in self._waiting:
-                write(incident)
 
 
 async def _ask_after(asked: asyncio.Event, clock: SessionClock, lasts_ms: int) -> None:

@@ -59,6 +59,7 @@ class Ownership:
         self._waiting: set[int] = set()
         self._moved_ms = -1
         self._recover()
+        self._held_back_ms = min([*self._unanswered_ms(), self._since_ms])
 
     @property
     def ids(self) -> frozenset[int]:
@@ -107,8 +108,8 @@ class Ownership:
 
     def fills_from_ms(self) -> int:
         """Return the moment from which the account's fills are to be asked for, Unix milliseconds UTC."""
-        oldest = min((intent.intended_at_ms for intent in self._journal.unanswered()), default=self._since_ms)
-        return max(min(oldest, self._since_ms) - _LAG_MS, 0)
+        oldest = min(self._held_back_ms, *self._unanswered_ms(), self._since_ms)
+        return max(oldest - _LAG_MS, 0)
 
     def records_of(
         self, fills: Iterable[Fill], ledger: TradeLedger, account: AccountState | None
@@ -128,6 +129,7 @@ class Ownership:
         records: list[Record] = []
         held = {side: trade.amount if (trade := ledger.open_trade(side)) else Btc(0) for side in PositionSide}
         closings: list[Fill] = []
+        self._held_back_ms = self._since_ms
         for fill, side in self._unseen(fills):
             if self._is_own(fill) and (fill.is_opening or fill.amount <= held[side]):
                 held[side] = held[side] + fill.amount if fill.is_opening else held[side] - fill.amount
@@ -140,6 +142,7 @@ class Ownership:
                 records += self._foreign_records(fill)
             else:
                 closings.append(fill)
+                self._hold_back(fill)
                 continue
             self._since_ms = max(self._since_ms, fill.executed_at_ms)
         reported = {fill.trade_id for fill in closings}
@@ -164,6 +167,15 @@ class Ownership:
                 continue
             if self._is_own(fill) or not is_unclear:
                 yield fill, side
+            else:
+                self._hold_back(fill)
+
+    def _hold_back(self, fill: Fill) -> None:
+        """Ask for a fill again, also once later ones are written down."""
+        self._held_back_ms = min(self._held_back_ms, fill.executed_at_ms)
+
+    def _unanswered_ms(self) -> list[int]:
+        return [intent.intended_at_ms for intent in self._journal.unanswered()]
 
     def _closing_records(self, fill: Fill, held: dict[PositionSide, Btc], account: AccountState) -> list[Record]:
         """Return the records of a fill that closes what may be foreign or this trader's, or a part of each."""

@@ -67,6 +67,10 @@ class Camp(Struct, frozen=True):
         """Where the process of a key writes its fencing token."""
         return self.folder / "tokens" / key
 
+    def began(self, key: str) -> Path:
+        """Where the process of a key writes when it could begin to look after positions, in market time."""
+        return self.folder / "began" / key
+
     def said(self, key: str) -> Path:
         """Where the process of a key complains."""
         return self.folder / "said" / key

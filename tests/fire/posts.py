@@ -34,7 +34,7 @@ BAR_MS = 300_000
 DISK_FAILED, LEASE_LOST, UNREACHABLE = 3, 4, 5
 """How a trader ends that may not go on, or could not begin because the exchange broke off its beginning."""
 
-_TERMS_OF_A_DUEL = LeaseTerms(ttl_ms=600_000, margin_ms=7_000, renew_every_ms=PAUSE_MS)
+TERMS_OF_A_DUEL = LeaseTerms(ttl_ms=600_000, margin_ms=7_000, renew_every_ms=PAUSE_MS)
 _SETTINGS = TradingSettings(
     barriers=BarrierRule(max_bars=2, stop_loss_atr=1.0, take_profit_atr=1.5, bar_ms=BAR_MS),
     guards=GuardRule(
@@ -109,6 +109,7 @@ async def _trade(post: Post, asked: asyncio.Event, holds_lease: Event, is_at_wor
             clock=RestlessClock(clock, post.cycles, asked),
         )
         async with trader_at_work(outfit) as trader:
+            lease.note_beginning()
             is_at_work.set()
             if post.is_ticked:
                 await _trade_by_ticks(trader, lease, clock, post.cycles)
@@ -143,7 +144,7 @@ async def _tick(trader: Trader) -> None:
 
 
 class ToldLease(SqliteLease):
-    """A lease that tells the camp when it is held, and lets time pass while it is waited for.
+    """A lease that tells the camp when it is held.
 
     Args:
         post: of the process.
@@ -152,7 +153,7 @@ class ToldLease(SqliteLease):
     """
 
     def __init__(self, post: Post, holds_lease: Event, clock: SharedClock) -> None:
-        terms, clock_ms = (_TERMS_OF_A_DUEL, clock) if post.is_ticked else (LeaseTerms(), steady_ms)
+        terms, clock_ms = (TERMS_OF_A_DUEL, clock) if post.is_ticked else (LeaseTerms(), steady_ms)
         super().__init__(post.camp.session.lease, terms, clock_ms=clock_ms)
         self._post = post
         self._holds = holds_lease
@@ -160,14 +161,17 @@ class ToldLease(SqliteLease):
 
     async def acquire(self, above: int = 0) -> Fence | None:
         fence = await super().acquire(above)
-        if fence is None:
-            self._clock.move(_WAIT_MS)
-        else:
+        if fence is not None:
             self._tell(fence)
         return fence
 
+    def note_beginning(self) -> None:
+        """Write down that this trader can look after positions from now on."""
+        self._post.camp.began(self._post.key).write_text(str(self._clock()))
+
     def _tell(self, fence: Fence) -> None:
         self._post.camp.token(self._post.key).write_text(str(fence.token))
+        self.note_beginning()
         self._holds.set()
         limit = self._post.disk_bytes
         if limit is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bad_days import BAD_DAYS, NO_NETWORK
-from posts import DISK_FAILED
+from posts import DISK_FAILED, TERMS_OF_A_DUEL
 from real_disk import Disk, why_no_disk
 from siege import Siege
 
@@ -155,10 +155,11 @@ def duel(siege: Siege, minutes: int) -> None:
         else:
             holder.signal(signal.SIGSTOP)
             siege.over(0)
+            siege.clock.move(TERMS_OF_A_DUEL.ttl_ms)
             assert rival.wait_for_lease()
             holder.signal(signal.SIGCONT)
             siege.ends.append(holder.end())
-        siege.resumed()
+        siege.resumed(rival)
         holder = rival
     siege.over(holder.kill())
 
@@ -179,5 +180,5 @@ SCENARIOS = {
     "network cuts": Scenario(play=network_cuts, small=5, full=200, chunk=25, seconds=0.5),
     "maintenance windows": Scenario(play=maintenances, small=2, full=20, chunk=10, seconds=1.0),
     "clock jumps": Scenario(play=clock_jumps, small=2, full=20, chunk=10, seconds=1.0),
-    "minutes of a duel": Scenario(play=duel, small=20, full=600, chunk=150, seconds=0.2),
+    "minutes of a duel": Scenario(play=duel, small=40, full=600, chunk=150, seconds=0.3),
 }

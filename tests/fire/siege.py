@@ -61,7 +61,7 @@ class Siege:
         self.struck: Counter[str] = Counter()
         self.slowest_end_s = 0.0
         self._camp = Camp(folder, seed, minutes, lives + 1)
-        for name in ("session", "tokens", "said"):
+        for name in ("session", "tokens", "began", "said"):
             (folder / name).mkdir(exist_ok=True)
         self.clock = SharedClock.make(self._camp.clock, START_MS)
         self._context = multiprocessing.get_context("forkserver")
@@ -117,7 +117,7 @@ class Siege:
         while True:
             trader = self.start(**more)
             if trader.comes_to_work() or trader.end() != UNREACHABLE:
-                self.resumed()
+                self.resumed(trader)
                 return trader
             self.over(UNREACHABLE)
 
@@ -135,10 +135,11 @@ class Siege:
         if self._idle_since_ms is None:
             self._idle_since_ms = self.clock()
 
-    def resumed(self) -> None:
-        """Take note that somebody trades again."""
+    def resumed(self, trader: TraderProcess) -> None:
+        """Take note that somebody trades again, from the moment that the trader itself has written down."""
         if self._idle_since_ms is not None:
-            self.interruptions.append(Span(self._idle_since_ms, self.clock()))
+            began_ms = int(self._camp.began(trader.key).read_text())
+            self.interruptions.append(Span(self._idle_since_ms, max(began_ms, self._idle_since_ms)))
             self._idle_since_ms = None
 
     def wait(self, most_requests: int) -> None:

@@ -1,6 +1,8 @@
 """A paper account is what it met: rebuilt from its file it is the same, and no order meets what lies before it."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -270,3 +272,36 @@ def test_given_a_file_that_cannot_be_written_when_it_can_again_then_nothing_was_
         account.commit()
     with account_in(path) as recovered:
         assert order_of(recovered, order).request == order.request
+
+
+TRADER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_paper_account import START_MS, account_in, ask, sent
+with account_in(Path(sys.argv[1])) as account:
+    while True:
+        order = sent(account, ask("buy long 0.0001 limit", price=4_900_000), START_MS)
+        account.cancel(order.order_id, START_MS)
+        account.commit()
+        print(order.order_id, flush=True)
+"""
+
+
+def test_given_a_process_that_is_killed_amid_its_orders_then_every_order_that_it_told_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "paper.db"
+    trader = [sys.executable, "-c", TRADER, str(path), str(Path(__file__).parent)]
+    told: list[int] = []
+    for _ in range(2):
+        with subprocess.Popen(trader, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                told.append(int(line))
+                if len(told) % 20 == 0:
+                    process.kill()
+                    break
+            told += [int(line) for line in process.stdout if line.endswith("\n")]
+    assert len(told) == len(set(told)) >= 40
+    with account_in(path) as recovered:
+        assert set(told) <= {order.order_id for order in recovered.engine.orders()}
+        assert all(order.status is OrderStatus.CANCELED_UNFILLED for order in recovered.engine.orders())

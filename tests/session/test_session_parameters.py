@@ -64,5 +64,5 @@ def test_given_an_exchange_when_files_are_kept_then_play_rehearsal_and_earnest_a
 
 def test_given_an_address_that_is_neither_bitbank_nor_here_when_it_is_used_then_it_is_refused() -> None:
     elsewhere = session(exchange="bitbank", bitbank={"public": "https://public.bitbank.example"})
-    with pytest.raises(ConfigurationError, match="public_url leads neither to bitbank"):
+    with pytest.raises(ConfigurationError, match="leads neither to bitbank"):
         elsewhere.bitbank.settings()

@@ -5,11 +5,11 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.io import DatasetError
 from packaging.requirements import Requirement
@@ -17,14 +17,16 @@ from packaging.specifiers import SpecifierSet
 from rich.console import Console
 from rich.table import Table
 
+from crypto_kedro.credentials import CredentialStore
 from crypto_kedro.errors import CryptoKedroError
-from crypto_kedro.exchange.bitbank import BitbankSettings, Credentials
 from crypto_kedro.exchange_examination import examine_exchange
 from crypto_kedro.features import FeatureManager, load_feature_set
 from crypto_kedro.finding import Finding, Status
 from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.parameters import Parameters, validate_parameters
+from crypto_kedro.parameters.session import BitbankParameters
 from crypto_kedro.project import project_context
+from crypto_kedro.real_money_examination import examine_real_money
 from crypto_kedro.serving.bundle import load_bundle
 from crypto_kedro.tracking.provenance import code_version
 
@@ -39,6 +41,7 @@ _NEEDED_BYTES = 2 * 1024**3
 def examine(project_path: Path, env: str | None = None) -> list[Finding]:
     """Examine environment, configuration, feature set, data, models, MLflow and the exchange, in this order.
 
+    In an environment that trades real money, every reason against trading it is told before the exchange is looked at.
     Nothing is created or changed. A broken configuration ends the examination, since the rest depends on it.
     """
     findings = [_python(), _libraries(), _disk(project_path), _git(project_path)]
@@ -46,6 +49,7 @@ def examine(project_path: Path, env: str | None = None) -> list[Finding]:
         try:
             context = opened.enter_context(project_context(project_path, env))
             parameters = validate_parameters(context.config_loader["parameters"])
+            store = CredentialStore.read(context.config_loader)
         except CryptoKedroError as error:
             return [*findings, Finding("configuration", "fail", str(error), "correct the named key")]
         findings.append(Finding("configuration", "ok", f"environment {context.env or 'local'}, every key is known"))
@@ -57,7 +61,9 @@ def examine(project_path: Path, env: str | None = None) -> list[Finding]:
             _registered_model,
         )
         findings.extend(_guarded(check, context, parameters) for check in checks)
-        findings.extend(_exchange(context))
+        if parameters.session is not None and parameters.session.environment == "live":
+            findings.append(examine_real_money(context.project_path, parameters, parameters.session, store))
+        findings.extend(_exchange(parameters, store))
     return findings
 
 
@@ -84,16 +90,13 @@ def _guarded(
         )
 
 
-def _exchange(context: KedroContext) -> list[Finding]:
+def _exchange(parameters: Parameters, store: CredentialStore) -> list[Finding]:
+    addresses = BitbankParameters() if parameters.session is None else parameters.session.bitbank
     try:
-        configured = context.config_loader["credentials"].get("bitbank")
-    except MissingConfigException:
-        configured = None
-    try:
-        credentials = Credentials.find(configured)
+        settings, credentials = addresses.settings(), store.bitbank()
     except CryptoKedroError as error:
-        return [Finding("bitbank key", "fail", str(error), "set both, or none")]
-    return asyncio.run(examine_exchange(BitbankSettings(timeout_s=_EXCHANGE_PATIENCE_S), credentials))
+        return [Finding("bitbank key", "fail", str(error), "correct it, or leave it out")]
+    return asyncio.run(examine_exchange(replace(settings, timeout_s=_EXCHANGE_PATIENCE_S), credentials))
 
 
 def _python() -> Finding:

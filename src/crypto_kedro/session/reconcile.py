@@ -22,6 +22,7 @@ LEFT_OVER = "left_over"
 """Reason of cancelling an order that nothing asks for."""
 
 _NOTHING: frozenset[int] = frozenset()
+_NO_AMOUNT = Btc(0)
 _HOLD_AMOUNT = (OrderType.LIMIT, OrderType.STOP_LIMIT)
 
 
@@ -149,6 +150,7 @@ def protecting(
     limit_target: bool = False,
     is_whole: bool = True,
     leaves: bool = False,
+    closable: Btc | None = None,
     under_way: Collection[int] = _NOTHING,
 ) -> tuple[Step, ...]:
     """Return what lets one stop and one target rest for a position, the stop alone while an exit is under way.
@@ -164,6 +166,7 @@ def protecting(
         limit_target: rest the target as a limit order, which may fill in parts and holds its amount.
         is_whole: whether ``amount`` is all of the position, for which the orders need not name it.
         leaves: whether the position is to be closed.
+        closable: the most that a limit order can close; None is all of the amount.
         under_way: ids of orders whose cancel has been sent.
     """
     closing_side = side.closing_side
@@ -176,7 +179,9 @@ def protecting(
         position_side=side,
     )
     steps = [_resting(orders, stop, Purpose.STOP, reason, under_way)]
-    if not leaves and protection.take_profit is not None and not is_leaving(orders, side):
+    if limit_target and closable is not None:
+        amount = min(amount, closable)
+    if not leaves and amount and protection.take_profit is not None and not is_leaving(orders, side):
         target = (
             OrderRequest(
                 side=closing_side,
@@ -202,6 +207,24 @@ def left_over(orders: Iterable[Order]) -> tuple[Step, ...]:
     """Return the cancels of the orders that a closed position left behind."""
     ids = tuple([order.order_id for order in orders if order.request.closes])
     return (Step(Purpose.STOP, LEFT_OVER, then=ids),) if ids else ()
+
+
+def closable(orders: Iterable[Order], position: Position) -> Btc:
+    """Return how much of a position can be closed once orders that hold some of it are gone.
+
+    What other orders hold, such as those of a human, cannot be closed by anybody else.
+
+    Args:
+        orders: open ones that may be cancelled for it.
+        position: the open one.
+    """
+    own = [
+        order.remaining_amount or _NO_AMOUNT
+        for order in orders
+        if order.request.closes and order.request.position_side is position.side and order.request.type in _HOLD_AMOUNT
+    ]
+    held_by_others = max(position.locked_amount - sum(own, start=_NO_AMOUNT), _NO_AMOUNT)
+    return max(position.amount - held_by_others, _NO_AMOUNT)
 
 
 def is_leaving(orders: Iterable[Order], side: PositionSide) -> bool:
@@ -255,6 +278,7 @@ def _looking_after(orders: Sequence[Order], position: Position, wish: PositionWi
     if not amount:
         return list(left_over(orders))
     steps: list[Step] = []
+    free = closable(orders, position)
     if wish.protection is not None:
         steps += protecting(
             orders,
@@ -265,12 +289,13 @@ def _looking_after(orders: Sequence[Order], position: Position, wish: PositionWi
             limit_target=limit_target,
             is_whole=whole,
             leaves=wish.leave is not None,
+            closable=free,
         )
         target = OrderType.LIMIT if limit_target else OrderType.TAKE_PROFIT
         kept = (OrderType.STOP_LOSS, target, OrderType.MARKET, OrderType.LOSSCUT)
         steps += left_over(order for order in orders if order.request.type not in kept)
-    if wish.leave is not None:
-        steps += leaving(orders, side, amount, wish.leave)
+    if wish.leave is not None and free:
+        steps += leaving(orders, side, min(amount, free), wish.leave)
     return steps
 
 

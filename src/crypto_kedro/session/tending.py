@@ -10,7 +10,7 @@ from crypto_kedro.session.dispatch import Dispatcher, Progress, StepResult
 from crypto_kedro.session.journal import Journal
 from crypto_kedro.session.known_rules import KnownRules
 from crypto_kedro.session.ownership import Ownership
-from crypto_kedro.session.reconcile import TRIGGER_MET, Step, Wish, leaving, reconcile
+from crypto_kedro.session.reconcile import TRIGGER_MET, Step, Wish, closable, leaving, reconcile
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.session.standing import Standing
 from crypto_kedro.session.truth import Truth, View
@@ -155,8 +155,10 @@ class Tending:
         if reason == Reason.NO_PROTECTION and _has_stop(orders, side):
             return False
         share = self._ownership.share(side, view.ledger)
-        amount = account.position(side).amount
+        amount = closable(orders, account.position(side))
         amount = amount if share is None else min(share, amount)
+        if not amount:
+            return False
         moved = False
         for step in leaving(orders, side, amount, reason):
             result = await self._do(step, view)

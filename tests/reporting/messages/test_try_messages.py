@@ -51,3 +51,14 @@ def test_given_no_address_when_tried_then_the_variable_is_named(monkeypatch: pyt
     assert told.exit_code == 1
     assert "no channel of environment base has an address" in told.output
     assert "DISCORD_WEBHOOK_URL" in told.output
+
+
+def test_given_a_session_whose_channel_has_no_address_then_the_channel_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("DISCORD_WEBHOOK_URL", raising=False)
+
+    told = run("live")
+
+    assert told.exit_code == 1
+    assert "no channel of environment live has an address (channels: discord)" in told.output

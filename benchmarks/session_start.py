@@ -21,8 +21,9 @@ from pathlib import Path
 from session_parts import Figures
 from simulator_client import processor_seconds, resident_mib
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 KEDRO = Path(sys.executable).with_name("kedro")
+COMPILED = Path(tempfile.gettempdir(), "crypto-kedro-compiled")
 EMBEDDED, BESIDE = "embedded simulator", "simulator beside it"
 
 
@@ -127,7 +128,7 @@ class _Session:
         """Return how many cycles it has run."""
         with urllib.request.urlopen(f"{self._address}/metrics", timeout=5) as answer:
             text: str = answer.read().decode()
-        (line,) = (line for line in text.splitlines() if line.startswith("trader_cycles_total"))
+        (line,) = (line for line in text.splitlines() if line.startswith("crypto_kedro_cycles_total"))
         return int(float(line.rsplit(" ", 1)[1]))
 
     def _status(self) -> int:
@@ -145,7 +146,8 @@ def _session(project: Path, exchange: list[str], *more: str) -> Iterator[_Sessio
     port = _free_port()
     parameters = [f"session.face.port={port}", *exchange, *more]
     log = project.parent / f"session-{port}.log"
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(project.parent / "compiled")}
+    # As where it is installed: what Python has compiled once is kept.
+    environment = {"PYTHONPYCACHEPREFIX": str(COMPILED), **os.environ}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with log.open("wb") as said:
         started = time.perf_counter()

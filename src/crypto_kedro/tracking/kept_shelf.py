@@ -6,6 +6,7 @@ registry is read again by a process of its own, whose memory is given back when 
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,8 @@ from crypto_kedro.tracking.traded_model import TradedModel
 SHELF = Path("data", "06_models", "shelf")
 SHELF_FILE = "shelf.json"
 FORMAT = 1
+ABSENT = "absent"
+"""Stamp of a registry that does not exist."""
 UNREADABLE = 3
 """Exit status of a reader that has told in one sentence why the registry cannot be read."""
 
@@ -79,6 +82,15 @@ def kept_of(folder: Path, registered_model: str) -> dict[str, Any] | None:
     return kept if is_known and kept["registered_model"] == registered_model else None
 
 
+def write_shelf(folder: Path, registered_model: str, stamp: str | None, aliases: Mapping[str, Any]) -> None:
+    """Write down what the registry holds, in place of what was known."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {"format": FORMAT, "registered_model": registered_model, "stamp": stamp, "aliases": aliases}
+    partial = folder / f".{SHELF_FILE}.{os.getpid()}.part"
+    partial.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    partial.replace(folder / SHELF_FILE)
+
+
 def registry_stamp(uri: str) -> str | None:
     """Return what changes whenever the registry is written to; None where only asking the registry can tell.
 
@@ -89,7 +101,7 @@ def registry_stamp(uri: str) -> str | None:
         return None
     database = Path(uri.removeprefix(SQLITE))
     if not database.exists():
-        return "absent"
+        return ABSENT
     # SQLite counts every transaction in the header of the file, or appends it to the log beside it.
     with database.open("rb") as file:
         header = file.read(_HEADER_BYTES)
@@ -112,6 +124,10 @@ def bring_up_to_date(target: TrackingTarget, project_path: Path, registered_mode
     uri, folder = target.resolved_uri(project_path), project_path / SHELF
     kept, stamp = kept_of(folder, registered_model), registry_stamp(uri)
     if kept is not None and stamp is not None and kept["stamp"] == stamp:
+        return
+    if stamp == ABSENT:
+        # MLflow would create it.
+        write_shelf(folder, registered_model, stamp, {})
         return
     reader = subprocess.run(
         [sys.executable, "-m", _READER], input=json.dumps([uri, registered_model, str(folder)]), check=False,

@@ -11,7 +11,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from crypto_kedro.errors import CryptoKedroError, LineageError
-from crypto_kedro.tracking.kept_shelf import FORMAT, SHELF_FILE, UNREADABLE, registry_stamp
+from crypto_kedro.tracking.kept_shelf import UNREADABLE, registry_stamp, write_shelf
 from crypto_kedro.tracking.target import without_credentials
 from crypto_kedro.tracking.traded_model import ModelShelf, TradedModel
 
@@ -32,10 +32,7 @@ def keep_shelf(uri: str, registered_model: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shelf = ModelShelf(registered_model)
     aliases = {alias: _kept(shelf, alias, folder) for alias in shelf.aliases()}
-    kept = {"format": FORMAT, "registered_model": registered_model, "stamp": stamp, "aliases": aliases}
-    partial = folder / f".{SHELF_FILE}.{os.getpid()}.part"
-    partial.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-    partial.replace(folder / SHELF_FILE)
+    write_shelf(folder, registered_model, stamp, aliases)
     named = {entry.get("bundle_digest") for entry in aliases.values()}
     for beside in folder.iterdir():
         if beside.is_dir() and beside.name not in named:

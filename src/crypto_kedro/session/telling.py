@@ -58,7 +58,7 @@ class Teller:
         self._clock = subject.clock
         self._started_at_ms = self._clock.now_ms()
         self._memory = TraderMemory(journal)
-        self._halt = self._obeyed = journal.halt()
+        self._halt = self._told = self._obeyed = journal.halt()
         self._counts = CycleCounts()
         self._last: CycleSeen | None = None
         self._last_error: str | None = None
@@ -90,14 +90,20 @@ class Teller:
         """Take note that the session is over."""
         self._writer = None
 
-    def note(self, report: CycleReport) -> None:
-        """Take in what a cycle came to, and tell what is news."""
-        before, halted = self._seen, self._obeyed
-        self._halt = self._obeyed = self._journal.halt()
+    def note(self, report: CycleReport, obeyed: HaltInForce | None) -> None:
+        """Take in what a cycle came to, and tell what is news.
+
+        Args:
+            report: of the cycle.
+            obeyed: the halt that was in force when it began; one that came amid it is for the next.
+        """
+        before, halted = self._seen, self._told
+        self._obeyed = obeyed
+        self._halt = self._told = self._journal.halt()
         self._count(report)
         closed = self._memory.refresh()
         account = None if before is None else before.account
-        for news in news_of(report, self._last_error, account, closed, halted, self._obeyed):
+        for news in news_of(report, self._last_error, account, closed, halted, self._told):
             self.tell(news)
         self._last_error = report.error
 

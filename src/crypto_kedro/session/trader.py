@@ -121,11 +121,11 @@ class Trader:
         async with self._one_at_a_time:
             self._waking.begin()
             try:
-                halt_in_force(session.flag, session.journal, session.now_ms())
+                halt = halt_in_force(session.flag, session.journal, session.now_ms())
                 report = await session.cycle.run(trigger)
             except OutdatedFenceError as error:
                 raise LeaseLostError(f"another process has taken the lease over: {error}") from error
-            self._teller.note(report)
+            self._teller.note(report, halt)
             self._waking.end(self._teller.bar_close_ms, failed=report.error is not None)
             self._after_cycle()
         return report

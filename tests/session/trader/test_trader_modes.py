@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from desks import CAPITAL, LEASE, LONG, SETTINGS, Market, Told, at_work, desk_at, market, until, written
+from desks import CAPITAL, LEASE, LONG, SETTINGS, KnownOpinion, Market, Told, at_work, desk_at, market, until, written
 
 from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.exchange.bitbank import BitbankMarketData, BitbankSettings
 from crypto_kedro.exchange.port import StopTradingError
 from crypto_kedro.exchange.simulator.commands import Place
 from crypto_kedro.exchange.simulator.faults import Fault, FaultKind
@@ -36,6 +37,7 @@ from crypto_kedro.session.trader import BROKEN_OFF
 from crypto_kedro.session.waking import Mode
 from crypto_kedro.trading.money import Btc
 from crypto_kedro.trading.orders import OrderRequest, OrderType, PositionSide, Side
+from crypto_kedro.trading.signal import SignalFacts
 
 BUY = Place(OrderRequest(side=Side.BUY, type=OrderType.MARKET, amount=Btc.of("0.01"), position_side=PositionSide.LONG))
 HANGING = Fault(FaultKind.SLOW, 1.0, ms=600_000)
@@ -256,3 +258,29 @@ def test_given_a_position_when_stopped_and_flattened_then_each_step_shows_and_it
 
     asyncio.run(story())
     assert Trigger.STOP in [entry.record.trigger for entry in written(tmp_path, CycleStarted)]
+
+
+def test_given_a_stop_amid_a_cycle_then_another_cycle_obeys_it_at_once(exchange: Market, tmp_path: Path) -> None:
+    class AskedAmid(KnownOpinion):
+        """Facts that are asked for right when somebody stops the trader."""
+
+        desk: Desk | None = None
+
+        async def latest(self) -> SignalFacts[float]:
+            if self.desk is not None:
+                desk, self.desk = self.desk, None
+                await desk.stop(by="a test", reason="amid a cycle", flatten=True)
+            return await super().latest()
+
+    async def story() -> None:
+        market_data = BitbankMarketData(BitbankSettings(public_url=exchange.url))
+        async with market_data:
+            facts = AskedAmid(market_data, wall_clock_ms, LONG)
+            async with desk_at(exchange.url, tmp_path, facts=facts, listens=False) as desk:
+                facts.desk = desk
+                async with at_work(desk):
+                    await until(lambda: desk.status().halt_state is HaltState.IN_FORCE)
+                    assert desk.status().last_cycle is not None
+                    assert desk.status().last_cycle.trigger is Trigger.STOP
+
+    asyncio.run(story())

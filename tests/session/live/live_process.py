@@ -132,7 +132,7 @@ def webhook(path: str) -> Iterator[Webhook]:
     class Taker(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            taken.paths.append(self.path)
+            taken.paths.append(self.path.partition("?")[0])
             self.send_response(204)
             self.end_headers()
 

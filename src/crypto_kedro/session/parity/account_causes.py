@@ -17,7 +17,8 @@ def account_cause(live: LivePeriod, findings: Findings, at_ms: int, seen: Observ
         seen: what the session observed there, if it did.
     """
     why = None if seen is None else _strangers_now(live, seen)
-    earlier = findings.first()
+    opened_ms = None if seen is None else _opened_ms(live, seen)
+    earlier = (None if opened_ms is None else findings.first_since(opened_ms)) or findings.first()
     if why is None and earlier is not None:
         why = follows(earlier)
     return why or _stranger_before(live, at_ms) or _carried_over(live) or _moved(live, at_ms) or _unexplained()
@@ -42,6 +43,14 @@ def position_cause(
     return (
         why or _stranger_before(live, at_ms) or (_carried_over(live) if opened_ms is None else None) or _unexplained()
     )
+
+
+def _opened_ms(live: LivePeriod, seen: Observation) -> int | None:
+    """Return the decision bar in which the position that is held was opened; None without one."""
+    bar_ms = live.first.start.settings.barriers.bar_ms
+    moments = (trade.opened_at_ms for trade in (seen.ledger.long, seen.ledger.short) if trade is not None)
+    newest = max(moments, default=None)
+    return None if newest is None else newest // bar_ms * bar_ms
 
 
 def _strangers_now(live: LivePeriod, seen: Observation) -> Why | None:

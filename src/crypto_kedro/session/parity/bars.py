@@ -92,6 +92,8 @@ class BarComparison:
         if wanted == said or self._is_held_still(said, wanted):
             return
         names = [name for name in wanted if wanted[name] != said[name]]
+        # Another action has another target by itself.
+        names = ["action"] if "action" in names else names
         self._findings.add(
             Kind.DECISION, bar.close_ms, ", ".join(names), _words(said), _words(wanted), self._why(bar, wanted, facts)
         )

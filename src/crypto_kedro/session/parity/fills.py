@@ -4,7 +4,15 @@ from crypto_kedro.session.parity.account_causes import position_cause
 from crypto_kedro.session.parity.difference import Cause, Findings, Kind, Why, follows
 from crypto_kedro.session.parity.expected import Expected
 from crypto_kedro.session.parity.live import LivePeriod
-from crypto_kedro.session.parity.pairs import Execution, OrderPair, Placed, adverse_ppm, is_in_range, opening_bar
+from crypto_kedro.session.parity.pairs import (
+    OF_UNKNOWN_ORIGIN,
+    Execution,
+    OrderPair,
+    Placed,
+    adverse_ppm,
+    is_in_range,
+    opening_bar,
+)
 from crypto_kedro.trading.money import PPM, PRODUCT_UNITS, Jpy
 from crypto_kedro.trading.orders import Fill
 from crypto_kedro.trading.rules import MarketRules
@@ -21,7 +29,7 @@ class FillComparison:
         found: number of the difference of each pair whose orders differ, kept up by the comparison of orders.
 
     Attributes:
-        adverse: of each pair that both executed, how much worse the session's price was, in parts per million.
+        adverse: how much worse the session's price was, parts per million, of each pair of like orders.
     """
 
     def __init__(
@@ -46,7 +54,8 @@ class FillComparison:
         if live is not None:
             self._compare_fees(live, backtest)
         if live is not None and backtest is not None:
-            self.adverse.append(adverse_ppm(live, backtest))
+            if pair not in self._found:
+                self.adverse.append(adverse_ppm(live, backtest))
             self._compare_prices(pair, live, backtest)
         elif live is not None or backtest is not None:
             at_ms = pair.executed_at_ms
@@ -95,7 +104,7 @@ class FillComparison:
 
     def _why_alone(self, pair: OrderPair) -> Why:
         placed = pair.some
-        if pair.live is not None and pair.backtest is None and pair.live.purpose == "unknown":
+        if pair.live is not None and pair.backtest is None and pair.live.purpose == OF_UNKNOWN_ORIGIN:
             if placed.order_id in self._live.own_order_ids:
                 return Why(Cause.CARRIED_OVER, f"order {placed.order_id} was sent before the period began.")
             return Why(Cause.FOREIGN_ORDER, f"order {placed.order_id} is none of the journal's.")

@@ -5,7 +5,7 @@ from crypto_kedro.session.parity.account_causes import position_cause
 from crypto_kedro.session.parity.difference import Cause, Findings, Kind, Why, follows
 from crypto_kedro.session.parity.expected import Expected
 from crypto_kedro.session.parity.live import LiveOrder, LivePeriod
-from crypto_kedro.session.parity.pairs import OrderPair, Placed, opening_bar
+from crypto_kedro.session.parity.pairs import OF_UNKNOWN_ORIGIN, OrderPair, Placed, opening_bar
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.session.standing import FLATTEN
 from crypto_kedro.trading.orders import OrderRequest
@@ -42,6 +42,9 @@ class OrderComparison:
             what, why = "sent", self._why_not_sent(backtest)
         else:
             assert live is not None  # a pair is made of at least one
+            if live.purpose == OF_UNKNOWN_ORIGIN:
+                # Only its execution is known, and that is told with its cause.
+                return
             what, why = "sent", self._why_sent(live)
         self.found[pair] = self._findings.add(Kind.ORDER, pair.sent_at_ms, what, _said(live), _said(backtest), why)
 

@@ -12,6 +12,9 @@ from crypto_kedro.session.records import LOSSCUT, Purpose, Sending, Trade, round
 from crypto_kedro.trading.money import PRODUCT_UNITS, Btc, Jpy, Price
 from crypto_kedro.trading.orders import Fill, Liquidity, OrderRequest, OrderType, PositionSide
 
+OF_UNKNOWN_ORIGIN = "unknown"
+"""Purpose of an order that the journal's period did not send."""
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -156,7 +159,7 @@ def _live_orders(live: LivePeriod, end_ms: int) -> Iterator[Placed]:
     for order_id, execution in executions.items():
         fill = execution.fills[0]
         if fill.position_side is not None:
-            purpose = LOSSCUT if fill.order_type is OrderType.LOSSCUT else "unknown"
+            purpose = LOSSCUT if fill.order_type is OrderType.LOSSCUT else OF_UNKNOWN_ORIGIN
             yield Placed(order_id, fill.executed_at_ms, purpose, purpose, None, fill.position_side, execution)
 
 

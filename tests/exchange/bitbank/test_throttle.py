@@ -1,9 +1,11 @@
 """The connector keeps below bitbank's limits by itself: ten queries and six updates within any second."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import ccxt.async_support.base.throttler as ccxt_throttler
 import pytest
 from rows import assets, order_row
 from wire_server import WireServer, data
@@ -45,3 +47,25 @@ def test_given_more_requests_than_a_second_allows_when_asked_at_once_then_no_sec
 
     assert len(moments) == 2 * limit
     assert all(later - earlier > SECOND_MS for earlier, later in zip(moments, moments[limit:], strict=False))
+
+
+def test_given_a_wall_clock_that_is_set_back_when_requests_wait_for_their_turn_then_they_go_on(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, wall_s = time.monotonic(), time.time
+
+    def set_back() -> float:
+        """Tell the time of a clock that somebody sets back by an hour while requests wait."""
+        return wall_s() - 3_600 * (time.monotonic() - began > 0.3)
+
+    monkeypatch.setattr(ccxt_throttler, "time", set_back)
+    monkeypatch.setattr(time, "time", set_back)
+    server.on("GET /v1/user/assets", data(**assets()))
+
+    async def story() -> None:
+        settings = BitbankSettings(public_url=server.url, private_url=server.url)
+        async with BitbankExchange(settings, Credentials("key", "secret")) as exchange, asyncio.timeout(30):
+            await asyncio.gather(*(exchange.balances() for _ in range(12)))
+
+    asyncio.run(story())
+    assert len(server.sent) == 12

@@ -1,4 +1,4 @@
-"""The wire to bitbank: ccxt signs, sends and throttles; every answer's envelope is checked here.
+"""The wire to bitbank: ccxt signs and sends; every answer's envelope is checked here.
 
 ccxt takes a body that is no JSON for an empty answer and knows few of bitbank's error codes, so its error handling
 is replaced. Only the endpoints that a trader needs are ever signed: no call of this class can move money away.
@@ -18,11 +18,12 @@ from crypto_kedro.exchange.bitbank.ccxt_alone import BaseError, bitbank
 from crypto_kedro.exchange.bitbank.credentials import Credentials
 from crypto_kedro.exchange.bitbank.errors import error_for
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
+from crypto_kedro.exchange.bitbank.throttle import Throttle
 from crypto_kedro.exchange.port import BadCredentialsError, ExchangeError, RetryLaterError, RetryNowError
 
 Answer = Mapping[str, Any]
 
-# In tokens of 100 ms. bitbank allows 10 queries and 6 updates a second; ccxt saves a token while it is idle, so the
+# In tokens of 100 ms. bitbank allows 10 queries and 6 updates a second; a token is saved while nothing is asked, so the
 # costs leave room for it: the 11th query comes 1.05 s after the first at the earliest, the 7th update 1.04 s.
 _QUERY_COST, _UPDATE_COST = 1.15, 1.9
 _UPDATES = frozenset({"user/spot/order", "user/spot/cancel_order", "user/spot/cancel_orders"})
@@ -49,6 +50,7 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
 
     def __init__(self, settings: BitbankSettings, credentials: Credentials | None, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
+        self._throttle = Throttle()
         self._permit: Callable[[], None] | None = None
         self.has_credentials = credentials is not None
         signing = credentials or _NO_CREDENTIALS
@@ -83,6 +85,10 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
             permit: raises an error when nothing may be sent.
         """
         self._permit = permit
+
+    async def throttle(self, cost: float) -> None:
+        """Wait until a request of so many tokens may start."""
+        await self._throttle.take(cost)
 
     def milliseconds(self) -> int:
         """Return the time that requests are signed with."""

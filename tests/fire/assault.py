@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from accounts_of_fire import TRAITORS
 from real_disk import IN_A_NAMESPACE
 from scenarios_of_fire import SCENARIOS
 from siege import Siege
@@ -25,13 +26,15 @@ _MINUTES_A_TIME = 120
 _FINDINGS_SHOWN = 20
 
 
-def assail(name: str, times: int, seed: int) -> dict[str, Any]:
+def assail(name: str, times: int, seed: int, traitor: str | None = None) -> dict[str, Any]:
     """Play a scenario in a process of its own and return what it came to.
 
     Raises:
         RuntimeError: it broke off.
     """
     command = [sys.executable, str(Path(__file__).resolve()), name, str(times), "--seed", str(seed)]
+    if traitor is not None:
+        command += ["--traitor", traitor]
     if SCENARIOS[name].on_a_disk:
         command = [*IN_A_NAMESPACE, *command]
     paths = (_HERE, _HERE.parents[1] / "src", *filter(None, [os.environ.get("PYTHONPATH")]))
@@ -43,14 +46,17 @@ def assail(name: str, times: int, seed: int) -> dict[str, Any]:
     return found
 
 
-def besiege(name: str, times: int, seed: int) -> dict[str, Any]:
+def besiege(name: str, times: int, seed: int, traitor: str | None = None) -> dict[str, Any]:
     """Play a scenario and return what it came to."""
     began = time.monotonic()
     # What a killed process had written stays in the page cache, so memory is as good a place as a disk, and faster.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory, ignore_cleanup_errors=True) as folder:
         minutes = _MINUTES_A_TIME * (times + 20)
-        with _mounts_undone(Path(folder)), Siege(Path(folder), seed, lives=4 * times + 20, minutes=minutes) as siege:
+        with (
+            _mounts_undone(Path(folder)),
+            Siege(Path(folder), seed, lives=4 * times + 20, minutes=minutes, traitor=traitor) as siege,
+        ):
             SCENARIOS[name].play(siege, times)
             verdict = siege.verdict()
             history = siege.evidence().history
@@ -85,9 +91,10 @@ def _mounts_undone(folder: Path) -> Iterator[None]:
 @click.argument("name", type=click.Choice(list(SCENARIOS)))
 @click.argument("times", type=click.IntRange(1))
 @click.option("--seed", default=1, show_default=True, help="Of market, faults and moments.")
-def main(name: str, times: int, seed: int) -> None:
+@click.option("--traitor", type=click.Choice(list(TRAITORS)), help="What betrays the traders, for the judge to find.")
+def main(name: str, times: int, seed: int, traitor: str | None) -> None:
     """Play the scenario NAME so many TIMES and print what it came to."""
-    click.echo(json.dumps(besiege(name, times, seed), indent=2))
+    click.echo(json.dumps(besiege(name, times, seed, traitor), indent=2))
 
 
 if __name__ == "__main__":

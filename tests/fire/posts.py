@@ -8,12 +8,13 @@ import signal
 import sys
 from multiprocessing.synchronize import Event
 
+from accounts_of_fire import TRAITORS, RestlessAccount
 from camp import CAPITAL, Camp
 from msgspec import Struct
 from shared_clock import RestlessClock, SharedClock
 
 from crypto_kedro.errors import CryptoKedroError
-from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
+from crypto_kedro.exchange.bitbank import BitbankSettings, Credentials
 from crypto_kedro.exchange.bitbank.private_stream import PrivateStream
 from crypto_kedro.exchange.port import Exchange, ExchangeError
 from crypto_kedro.session.account_news import listening
@@ -25,7 +26,6 @@ from crypto_kedro.session.notice import LogNotifier
 from crypto_kedro.session.opening import Outfit, trader_at_work
 from crypto_kedro.session.signals import run_until_signalled
 from crypto_kedro.session.trader import Trader, TraderTerms
-from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.settings import BarrierRule, FundingStage, GuardRule, TradingSettings
 from crypto_kedro.trading.signal import SignalFacts
 
@@ -47,7 +47,6 @@ _SETTINGS = TradingSettings(
     ),
     stages=(FundingStage(capital=CAPITAL),),
 )
-_WAIT_MS = 10_000
 _LINEAGE = Lineage("none", "none", "none", "none", "none", "synthetic", "none", "none")
 _LONG, _SHORT, _FLAT = (0.1, 0.1, 0.8), (0.8, 0.1, 0.1), (0.1, 0.8, 0.1)
 
@@ -63,6 +62,7 @@ class Post(Struct, frozen=True):
         disk_bytes: files cannot grow beyond this size; None is no limit.
         is_ticked: whether its cycles are asked for one by one, as through the HTTP face, and its lease lives by the
             clock of the camp; otherwise it runs the loop of a session.
+        traitor: an account of `TRAITORS` that it works with unknowingly.
     """
 
     camp: Camp
@@ -71,6 +71,7 @@ class Post(Struct, frozen=True):
     cycles: int | None = None
     disk_bytes: int | None = None
     is_ticked: bool = False
+    traitor: str | None = None
 
 
 def trade(post: Post, holds_lease: Event, is_at_work: Event) -> None:
@@ -94,7 +95,8 @@ async def _trade(post: Post, asked: asyncio.Event, holds_lease: Event, is_at_wor
     camp, clock = post.camp, SharedClock(post.camp.clock, shifted=True)
     lease = ToldLease(post, holds_lease, SharedClock(camp.clock))
     settings = BitbankSettings(public_url=post.url, private_url=post.url, private_stream_url=post.url, throttle=False)
-    async with RestlessAccount(settings, Credentials(post.key, "secret"), clock) as account:
+    account_type = RestlessAccount if post.traitor is None else TRAITORS[post.traitor]
+    async with account_type(settings, Credentials(post.key, "secret"), clock) as account:
         outfit = Outfit(
             folder=camp.session,
             exchange=account,
@@ -177,26 +179,6 @@ class ToldLease(SqliteLease):
         if limit is not None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-
-class RestlessAccount(BitbankExchange):
-    """An account whose time passes when the exchange does not answer, so that a maintenance comes to its end.
-
-    Args:
-        settings, credentials: see `BitbankExchange`.
-        clock: of the trader.
-    """
-
-    def __init__(self, settings: BitbankSettings, credentials: Credentials, clock: SharedClock) -> None:
-        super().__init__(settings, credentials, now_ms=clock, sleep=clock.sleep)
-        self._clock = clock
-
-    async def account(self) -> AccountState:
-        try:
-            return await super().account()
-        except ExchangeError:
-            self._clock.move(_WAIT_MS)
-            raise
 
 
 class RandomFacts:

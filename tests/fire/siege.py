@@ -44,6 +44,7 @@ class Siege:
         seed: of market, faults and moments.
         lives: how many traders may be started.
         minutes: length of the market.
+        traitor: see `Post`.
 
     Attributes:
         random: draws moments.
@@ -54,7 +55,7 @@ class Siege:
         slowest_end_s: real seconds that the slowest trader took to end once it was asked to.
     """
 
-    def __init__(self, folder: Path, seed: int, lives: int, minutes: int) -> None:
+    def __init__(self, folder: Path, seed: int, lives: int, minutes: int, traitor: str | None = None) -> None:
         self.random = random.Random(seed)
         self.interruptions: list[Span] = []
         self.ends: list[int] = []
@@ -67,6 +68,7 @@ class Siege:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(_ALL_THAT_IS_SLOW_TO_IMPORT))
         self._started = 0
+        self._traitor = traitor
         self._idle_since_ms: int | None = START_MS
 
     def __enter__(self) -> Self:
@@ -107,7 +109,7 @@ class Siege:
         key = f"key-{self._started}"
         self._started += 1
         events = self._context.Event(), self._context.Event()
-        post = Post(self._camp, self._url, key, **more)
+        post = Post(self._camp, self._url, key, traitor=self._traitor, **more)
         process = self._context.Process(target=trade, args=(post, *events), daemon=True)
         process.start()
         return TraderProcess(process, key, *events)

@@ -20,6 +20,7 @@ from shown_trader import (
     status,
 )
 
+from crypto_kedro.session.journal import HaltInForce
 from crypto_kedro.session.notice import Severity
 from crypto_kedro.session.status import AccountSeen, IncidentSeen, TraderStatus
 from crypto_kedro.trading.gates import ALL_GATES
@@ -321,6 +322,21 @@ def test_a_stop_with_the_token_reaches_the_trader_and_shows(open_page: OpenPage,
     expect(stop(page)).to_contain_text("Trading is stopped")
     expect(page.locator("#stop-dialog")).to_be_hidden()
     assert trader.stops == [{"by": "HTTP face", "reason": "Stopped by hand from the dashboard", "flatten": False}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"halt_obeyed": False}, "asked for; the next cycle obeys"),
+        ({"halt_obeyed": True}, "being closed now"),
+        ({"halt_obeyed": True, "account": AccountSeen.of(account(orders=(), amount=Btc(0)), LEDGER)}, "in force"),
+    ],
+)
+def test_how_far_a_halt_has_come_is_told(
+    open_page: OpenPage, trader: ShownTrader, changes: dict[str, Any], words: str
+) -> None:
+    trader.shows = status(halted=HaltInForce("hanako", "news at nine", True, NOW_MS), **changes)
+    expect(open_page().locator("#banners")).to_contain_text(words)
 
 
 def test_a_stop_from_a_phone_in_japanese_can_close_the_position(open_page: OpenPage, trader: ShownTrader) -> None:

@@ -19,6 +19,7 @@ from shown_trader import BAR_CLOSE_MS, NOW_MS, CycleBrokenError, ShownTrader, ac
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.market.bars import MINUTE_MS
 from crypto_kedro.serving.face import FaceSettings, serving_face
+from crypto_kedro.session.journal import HaltInForce
 from crypto_kedro.session.journal.records import Trigger
 from crypto_kedro.session.status import CycleSeen
 from crypto_kedro.trading.money import Btc
@@ -90,6 +91,56 @@ def test_the_limits_of_readiness_themselves_are_ready(face: httpx.Client, trader
 def test_a_halted_trader_is_still_ready_because_it_guards_its_position(face: httpx.Client) -> None:
     face.post("/stop", headers=BEARER, json={"reason": "maintenance"})
     assert face.get("/ready").status_code == 200
+
+
+def test_a_trader_that_works_on_request_is_ready_before_the_first_and_between_two(
+    face: httpx.Client, trader: ShownTrader
+) -> None:
+    idle = {"on_tick": True, "lease_held": False, "next_wake_ms": None}
+    trader.shows = status(**idle, last_cycle=None, bar_close_ms=None, started_at_ms=NOW_MS - 1_000)
+    assert face.get("/ready").status_code == 200
+    old = cycle(ended_at_ms=NOW_MS - 9 * MINUTE_MS)
+    trader.shows = status(**idle, last_cycle=old, bar_close_ms=old.ended_at_ms - 17 * MINUTE_MS)
+    assert face.get("/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "failing"),
+    [
+        ({"last_cycle": None, "started_at_ms": NOW_MS - 10 * MINUTE_MS - 1}, {"pace"}),
+        (
+            {"last_cycle": cycle(ended_at_ms=NOW_MS - 10 * MINUTE_MS - 1), "bar_close_ms": NOW_MS - 15 * MINUTE_MS},
+            {"pace"},
+        ),
+        ({"last_cycle": cycle(error="the lease is held by another process")}, {"cycle"}),
+        ({"bar_close_ms": None}, {"data"}),
+        ({"bar_close_ms": NOW_MS - 1_000 - 17 * MINUTE_MS - 1}, {"data"}),
+    ],
+)
+def test_a_trader_that_works_on_request_is_not_ready_when_a_request_failed_or_none_comes(
+    face: httpx.Client, trader: ShownTrader, changes: dict[str, Any], failing: set[str]
+) -> None:
+    usual = {"on_tick": True, "lease_held": False, "last_cycle": cycle(), "bar_close_ms": NOW_MS - 2_000}
+    trader.shows = status(**usual | changes)
+    answer = face.get("/ready")
+    assert answer.status_code == 503
+    assert {name for name, holds in answer.json()["checks"].items() if not holds} == failing
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, None),
+        ({"halted": HaltInForce("hanako", "news", False, NOW_MS), "halt_obeyed": False}, "requested"),
+        ({"halted": HaltInForce("hanako", "news", True, NOW_MS)}, "closing"),
+        ({"halted": HaltInForce("hanako", "news", False, NOW_MS)}, "in_force"),
+    ],
+)
+def test_the_status_tells_how_far_a_halt_has_come(
+    face: httpx.Client, trader: ShownTrader, changes: dict[str, Any], state: str | None
+) -> None:
+    trader.shows = status(**changes)
+    assert face.get("/status").json()["halt_state"] == state
 
 
 def test_the_status_tells_money_as_text_and_moments_as_milliseconds(face: httpx.Client, trader: ShownTrader) -> None:

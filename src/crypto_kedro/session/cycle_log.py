@@ -33,6 +33,7 @@ class CycleLog:
         self._writer = writer
         self._now_ms = now_ms
         self._cycles = 0
+        self._is_written = False
         self._reset("", Trigger.TICK)
 
     def start(self, trigger: Trigger) -> None:

@@ -1,11 +1,11 @@
 """The connector keeps below bitbank's limits by itself: ten queries and six updates within any second."""
 
 import asyncio
+import importlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import ccxt.async_support.base.throttler as ccxt_throttler
 import pytest
 from rows import assets, order_row
 from wire_server import WireServer, data
@@ -58,7 +58,7 @@ def test_given_a_wall_clock_that_is_set_back_when_requests_wait_for_their_turn_t
         """Tell the time of a clock that somebody sets back by an hour while requests wait."""
         return wall_s() - 3_600 * (time.monotonic() - began > 0.3)
 
-    monkeypatch.setattr(ccxt_throttler, "time", set_back)
+    monkeypatch.setattr(importlib.import_module("ccxt.async_support.base.throttler"), "time", set_back)
     monkeypatch.setattr(time, "time", set_back)
     server.on("GET /v1/user/assets", data(**assets()))
 

@@ -7,7 +7,7 @@ from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.day_digest import day_of_journal
 from crypto_kedro.session.journal import Journal
-from crypto_kedro.session.journal.records import CycleEnded, DayTold, Decided, SessionStarted
+from crypto_kedro.session.journal.records import CycleEnded, DayTold, SessionStarted
 from crypto_kedro.session.notice import IncidentSeen, Severity
 from crypto_kedro.session.telling import Teller
 from crypto_kedro.trading.ledger import jst_day
@@ -75,7 +75,7 @@ class DayWatch:
     def _latest_before(self, today: int) -> int:
         """Return the latest day before today on which a session did anything, 0 without one."""
         after = max(self._journal.head.seq - _LATE_ENTRIES, 0)
-        entries = self._journal.entries(SessionStarted, Decided, CycleEnded, after=after)
+        entries = self._journal.entries(SessionStarted, CycleEnded, after=after)
         return max((day for day in (jst_day(entry.at_ms) for entry in entries) if day < today), default=0)
 
 

@@ -165,6 +165,7 @@ class PlantedSession:
         session: str = "latest",
         spread: float | None = None,
         from_decision: int = 0,
+        code: str | None = None,
     ) -> Parity:
         """Compare with the backtest by the usual plan, on the same bars unless others are given."""
         bars = bars or minute_bars()
@@ -176,7 +177,7 @@ class PlantedSession:
         late = slice(from_decision, None)
         facts = SignalFacts._make([*(c[late] for c in numbers), tuple(tuple(c[late] for c in own) for own in models)])
         feed = BarFeed(bars[from_decision * 15 :])
-        return compare(live, replay_period(feed, facts, KELLY, plan or usual_plan()))
+        return compare(live, replay_period(feed, facts, KELLY, plan or usual_plan(), code))
 
 
 def with_minute(bars: Bars, row: int, move_jpy: float) -> Bars:

@@ -76,11 +76,7 @@ def test_given_another_model_after_a_restart_when_all_is_compared_then_the_signa
 ) -> None:
     def again(session: PlantedSession) -> None:
         session.end()
-        facts = facts_on(session.bars)
-        session.begin(lineage=msgspec.structs.replace(LINEAGE, bundle_digest="c" * 64), facts=doubtful(facts))
-
-    def doubtful(facts: SignalFacts[FloatArray]) -> SignalFacts[FloatArray]:
-        return facts._replace(long=facts.long * 0.5, short=facts.short * 0.5)
+        session.begin(lineage=msgspec.structs.replace(LINEAGE, bundle_digest="c" * 64), facts=doubtful(session))
 
     planted.at_decision = {28: again}
     planted.trade()
@@ -92,6 +88,26 @@ def test_given_another_model_after_a_restart_when_all_is_compared_then_the_signa
     assert decisions[0].why.cause is Cause.MODEL_CHANGED
     assert decisions[0].why.because in {one.number for one in signals}
     assert parity.unexplained == ()
+
+
+def doubtful(session: PlantedSession) -> SignalFacts[FloatArray]:
+    """The word of a model that is half as sure."""
+    facts = facts_on(session.bars)
+    return facts._replace(long=facts.long * 0.5, short=facts.short * 0.5)
+
+
+@pytest.mark.parametrize(("code", "cause"), [("sha", Cause.CANDLES), ("another", Cause.UNEXPLAINED)])
+def test_given_another_word_of_the_same_model_on_the_same_bar_when_compared_then_only_the_same_code_proves_candles(
+    planted: PlantedSession, code: str, cause: Cause
+) -> None:
+    def again(session: PlantedSession) -> None:
+        session.end()
+        session.begin(facts=doubtful(session))
+
+    planted.at_decision = {40: again}
+    planted.trade()
+    parity = planted.compared(session="all", code=code)
+    assert told(parity) == [("signal", cause.value)] * 4
 
 
 def test_given_a_position_that_a_session_took_over_when_it_alone_is_compared_then_it_is_carried_over(

@@ -183,6 +183,19 @@ class BarComparison:
         return Why(Cause.UNEXPLAINED, f"{session.session_id} ran and wrote, but did not decide the bar.")
 
 
+def other_candles(live: LivePeriod, expected: Expected, at_ms: int) -> Why | None:
+    """Return that the decision bar in which something happened has other candles, if its own facts say so."""
+    close_ms = (at_ms // expected.bar_ms + 1) * expected.bar_ms
+    seen, row = live.seen_at(close_ms), expected.row_at(close_ms)
+    if seen is None or row is None:
+        return None
+    facts = expected.facts_at(row)
+    names = [name for name in _OF_THE_BAR if _differs(seen.facts, facts, name)]
+    if not names:
+        return None
+    return Why(Cause.CANDLES, f"{', '.join(names)} of the bar in which it happened came from other candles.")
+
+
 def outcome(record: dict[str, Any]) -> dict[str, Any]:
     """Return what of a decision's record is compared: action, reason, and the target with its protection."""
     target = record["target"] or {}

@@ -1,6 +1,7 @@
 """What became of the orders of both: executed or not, at which price and for which fee."""
 
 from crypto_kedro.session.parity.account_causes import position_cause
+from crypto_kedro.session.parity.bars import other_candles
 from crypto_kedro.session.parity.difference import Cause, Findings, Kind, Why, follows
 from crypto_kedro.session.parity.expected import Expected
 from crypto_kedro.session.parity.live import LivePeriod
@@ -82,6 +83,9 @@ class FillComparison:
         for fill in live.fills:
             minute = self._expected.minute_at(fill.executed_at_ms)
             if minute is None or not is_in_range(fill.price, minute.low_ticks, minute.high_ticks, tolerance):
+                corrected = other_candles(self._live, self._expected, fill.executed_at_ms)
+                if corrected is not None:
+                    return corrected
                 span = "unknown" if minute is None else f"{minute.low_ticks} to {minute.high_ticks}"
                 return Why(
                     Cause.UNEXPLAINED,
@@ -108,7 +112,12 @@ class FillComparison:
             if placed.order_id in self._live.own_order_ids:
                 return Why(Cause.CARRIED_OVER, f"order {placed.order_id} was sent before the period began.")
             return Why(Cause.FOREIGN_ORDER, f"order {placed.order_id} is none of the journal's.")
-        return self._from_the_orders(pair) or self._inside_bar(pair) or self._of_the_position(pair)
+        return (
+            self._from_the_orders(pair)
+            or self._inside_bar(pair)
+            or other_candles(self._live, self._expected, pair.executed_at_ms or pair.sent_at_ms)
+            or self._of_the_position(pair)
+        )
 
     def _from_the_orders(self, pair: OrderPair) -> Why | None:
         """Return that the orders differ, if they do, with what they differ for."""

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from session_parts import CAPITAL, SETTINGS, WRITER, Figures, FirmFacts, begin, live_model, terms
+from session_parts import CAPITAL, SETTINGS, TERMS, WRITER, Figures, FirmFacts, begin, live_model
 
 from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.market.bars import DAY_MS, MINUTE_MS
@@ -41,7 +41,7 @@ def measure(project: Path, days: int = 30) -> Figures:
         begin(journal, account.now_ms())
         facts = FirmFacts(LiveFacts(account.exchange, model, account.now_ms), EVERY)
         started, used = time.perf_counter(), time.process_time()
-        reports = asyncio.run(trade_recorded(account, facts, journal, WRITER, terms()))
+        reports = asyncio.run(trade_recorded(account, facts, journal, WRITER, TERMS))
         elapsed, used = time.perf_counter() - started, time.process_time() - used
         size = journal.path.stat().st_size
     errors = [report.error for report in reports if report.error is not None]

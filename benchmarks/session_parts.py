@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from crypto_kedro.features.catalogue import load_feature_set
@@ -67,11 +67,6 @@ def begin(journal: Journal, at_ms: int) -> None:
     """Write down that a session begins."""
     lineage = Lineage(*["benchmark"] * len(Lineage.__struct_fields__))
     journal.append(WRITER, at_ms, SessionStarted("paper", lineage, SETTINGS, CAPITAL, 1))
-
-
-def terms(**changed: object) -> CycleTerms:
-    """Return the terms with some of them changed."""
-    return replace(TERMS, **changed)  # type: ignore[arg-type]
 
 
 def spread_ms(name: str, seconds: Sequence[float]) -> Figures:

@@ -1,4 +1,7 @@
-"""The same function on many items: one after the other, in processes of this machine, or on a Dask cluster."""
+"""The same function on many items: one after the other, in processes of this machine, or on a Dask cluster.
+
+The parameters name the backends, so whoever reads parameters imports this: the libraries come when work begins.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -6,9 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
 from typing import Any, TypeVar
-
-from joblib import Parallel, delayed
-from rich.progress import Progress
 
 from crypto_kedro.errors import ConfigurationError
 
@@ -79,6 +79,8 @@ class WithProgress:
 
     def __call__(self, function: Callable[[Any], Result], items: Sequence[Any]) -> list[Result]:
         """Return the function's results in the order of the items."""
+        from rich.progress import Progress
+
         with Progress() as progress:
             task = progress.add_task(self.description, total=len(items))
             return run_all(function, items, self.compute, lambda _: progress.advance(task))
@@ -103,6 +105,8 @@ def _sequential(call: _Placed, items: list[tuple[int, Any]], _: Compute) -> Iter
 
 
 def _joblib(call: _Placed, items: list[tuple[int, Any]], compute: Compute) -> Iterator[tuple[int, Any]]:
+    from joblib import Parallel, delayed
+
     # Items take minutes: handing out one at a time keeps all workers busy to the end.
     parallel = Parallel(n_jobs=compute.workers, batch_size=1, return_as="generator_unordered")
     results: Iterator[tuple[int, Any]] = parallel(delayed(call)(item) for item in items)

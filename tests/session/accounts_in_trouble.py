@@ -1,6 +1,7 @@
 """Accounts on which a session, a human and bad luck have all left their traces; the market is quiet."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ from replays import BAR_MS, START_MS, bars_of, facts_of
 from told_trades import ATR, QUIET, plan_with
 
 from crypto_kedro.exchange.bar_feed import BarFeed
+from crypto_kedro.exchange.bitbank.errors import error_for
 from crypto_kedro.exchange.bitbank.recovery import LostOrderSearch
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
 from crypto_kedro.exchange.in_process import InProcessExchange
-from crypto_kedro.exchange.port import Attempt, Placed, Placement, RetryLaterError, Unknown
+from crypto_kedro.exchange.port import Attempt, NotPlaced, Placed, Placement, RetryLaterError, Unknown
 from crypto_kedro.exchange.settings import EngineSettings
 from crypto_kedro.session.cycle import Cycle, CycleTerms
 from crypto_kedro.session.journal import Journal, Writer
@@ -22,7 +24,7 @@ from crypto_kedro.session.paper import RecordedAccount
 from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.ledger import TradeLedger
 from crypto_kedro.trading.money import Btc, Price, Rate
-from crypto_kedro.trading.orders import Order, OrderRequest, PositionSide
+from crypto_kedro.trading.orders import Order, OrderRequest, OrderType, PositionSide
 from crypto_kedro.trading.signal import SignalFacts
 
 BARS = 40
@@ -36,6 +38,7 @@ class UnluckyExchange(InProcessExchange):
         fates: of the orders and cancels to come; afterwards all is fine.
         is_dark: whether nothing can be found out at present.
         canceled: ids of the orders that it was asked to cancel.
+        refuses: bitbank's codes with which it refuses kinds of orders.
     """
 
     def __init__(self, account: RecordedAccount) -> None:
@@ -47,8 +50,11 @@ class UnluckyExchange(InProcessExchange):
         self.fates: Iterator[str] = iter(())
         self.is_dark = False
         self.canceled: list[int] = []
+        self.refuses: dict[OrderType, int] = {}
 
     async def place(self, request: OrderRequest) -> Placement:
+        if request.type in self.refuses:
+            return NotPlaced(error_for(self.refuses[request.type], "new order"))
         fate = next(self.fates, "fine")
         before = self._account.now_ms()
         if fate != "request lost":
@@ -91,16 +97,17 @@ class Trouble:
         limit_target: bool = False,
         volume_share: Rate | None = None,
         rows: list[tuple[int, int, int, int]] | None = None,
-        atr: float = ATR,
+        volumes: list[float] | None = None,
     ) -> None:
         self.bars = bars_of(rows or [QUIET] * BARS)
+        if volumes is not None:
+            self.bars = replace(self.bars, volume=np.array(volumes))
         self.plan = plan_with(engine=EngineSettings(volume_share=volume_share), limit_target=limit_target, max_bars=200)
         self.account = RecordedAccount(BarFeed(self.bars), self.plan, Price(0))
         self.exchange = UnluckyExchange(self.account)
         self.journal = Journal.open(Path(folder) / "journal.db")
         self.processes = 0
         self.rule = rule
-        self.atr = atr
         self.terms = CycleTerms(
             settings=self.plan.settings, funding_stage=1, kelly=2.0, foreign_orders=rule, limit_target=limit_target
         )
@@ -112,7 +119,7 @@ class Trouble:
     def word(self, *, long: float = 0.0, short: float = 0.0) -> None:
         """Let the model say the same of every bar from now on."""
         n = len(self.bars)
-        facts = facts_of(self.bars, self.atr, np.full(n, long), np.full(n, short))
+        facts = facts_of(self.bars, ATR, np.full(n, long), np.full(n, short))
         self.facts = KnownFacts(facts, self.account.now_ms, BAR_MS)
 
     async def latest(self) -> SignalFacts[float] | None:

@@ -93,7 +93,7 @@ stories = st.builds(
     rule=st.sampled_from(ForeignOrders),
     word=st.sampled_from([PositionSide.LONG, PositionSide.LONG, PositionSide.SHORT, None]),
     limit_target=st.booleans(),
-    volume_share=st.sampled_from([None, None, Rate.of("0.004")]),
+    volume_share=st.sampled_from([None, None, Rate.of("0.02")]),
     fates=st.tuples(fates, fates),
     before=st.lists(deeds, max_size=2),
     during=st.lists(deeds, max_size=5),

@@ -58,8 +58,8 @@ class CycleTerms:
         kelly: leverage of full Kelly by the model's out-of-sample outcomes.
         foreign_orders: what becomes of orders and positions that the journal does not know.
         limit_target: rest the target as a limit order rather than as a take-profit order.
-        bare_ms: how long a position may be without a stop that can be reckoned, or wait for one whose outcome is not
-            known, before it is closed.
+        bare_ms: how long a position may be without a stop that can be reckoned, or that the exchange is known to have
+            taken, before it is closed.
     """
 
     settings: TradingSettings

@@ -35,7 +35,8 @@ class Tending:
         dispatcher: sends.
         now_ms: the session's clock, Unix milliseconds UTC.
         limit_target: rest the target as a limit order rather than as a take-profit order.
-        bare_ms: how long a position may wait for a stop of which nobody knows whether it rests.
+        bare_ms: how long a position may wait for a stop that is refused for the time being, or of which nobody knows
+            whether it rests.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Tending:
         self._now_ms = now_ms
         self._limit_target = limit_target
         self._bare_ms = bare_ms
+        self._lacking_since_ms: dict[PositionSide, int] = {}
 
     async def tend(self, view: View, reason: str, *, may_enter: bool) -> View:
         """Send what is missing, and read again, until nothing is missing or nothing can be done about it.
@@ -81,6 +83,9 @@ class Tending:
         """
         standing, halt = self._standing, self._journal.halt()
         flattens = halt is not None and halt.flatten
+        self._lacking_since_ms = {
+            side: at_ms for side, at_ms in self._lacking_since_ms.items() if view.account.position(side).amount
+        }
         given_up: set[PositionSide] = set()
         for _ in range(_MOST_PASSES):
             rules = await self._rules.known() if standing.needs_rules(view.account) else None
@@ -137,16 +142,20 @@ class Tending:
         """Return why a position must be closed because an order that protects it does not rest."""
         if step.purpose not in (Purpose.STOP, Purpose.TARGET):
             return None
-        is_stop = step.purpose is Purpose.STOP
-        if result.progress is Progress.UNKNOWN:
-            awaited_since_ms = self._dispatcher.awaits(step)
-            waits = awaited_since_ms is not None and self._now_ms() - awaited_since_ms >= self._bare_ms
-            return Reason.NO_PROTECTION if is_stop and waits else None
-        if result.progress is not Progress.REFUSED:
-            return None
         if result.trigger_met:
             return TRIGGER_MET
-        return Reason.NO_PROTECTION if is_stop and isinstance(result.error, RefusedError) else None
+        if step.purpose is Purpose.TARGET or result.progress not in (Progress.UNKNOWN, Progress.REFUSED):
+            return None
+        is_final = result.progress is Progress.REFUSED and isinstance(result.error, RefusedError)
+        return Reason.NO_PROTECTION if is_final or self._lacks_for_long(step) else None
+
+    def _lacks_for_long(self, step: Step) -> bool:
+        """Whether a stop has been refused, or has had no answer, for too long already."""
+        request, now_ms = step.request, self._now_ms()
+        assert request is not None  # it was sent
+        assert request.position_side is not None
+        since_ms = self._lacking_since_ms.setdefault(request.position_side, self._dispatcher.awaits(step) or now_ms)
+        return now_ms - since_ms >= self._bare_ms
 
     async def _flee(self, side: PositionSide, reason: str, view: View, foreign: frozenset[int]) -> bool:
         """Close a position that cannot be protected."""
@@ -169,6 +178,7 @@ class Tending:
         """Remember that a stop was set right which had rested before."""
         if step.purpose is not Purpose.STOP or result.progress is not Progress.DONE:
             return
+        self._lacking_since_ms.pop(side, None)
         if self._standing.rested.get(side) is not None and not _has_stop(account.open_orders, side):
             self._log.repaired.append(side)
         self._standing.rested[side] = True

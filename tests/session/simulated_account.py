@@ -7,6 +7,9 @@ from pathlib import Path
 
 from paper_sessions import begin
 from replays import CASH, START_MS
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from told_trades import ATR, plan_with
 
 from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
@@ -48,6 +51,28 @@ class HandClock:
         self.now_ms += round(seconds * 1000)
 
 
+class LightsOut:
+    """Once it is armed: the next order arrives, its answer is lost, and no order can be looked up any more."""
+
+    def __init__(self, app: ASGIApp, faults: Faults, armed: asyncio.Event) -> None:
+        self._app = app
+        self._faults = faults
+        self._armed = armed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._armed.is_set() or scope["path"] != NEW_ORDER or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        self._armed.clear()
+        await self._app(scope, receive, _nowhere)
+        self._faults.replace([Fault(FaultKind.SERVER_ERROR, where=ACTIVE_ORDERS)])
+        await PlainTextResponse("gateway time-out", 504)(scope, receive, send)
+
+
+async def _nowhere(_: Message) -> None:
+    pass
+
+
 class AskedFacts:
     """The facts of the last closed bar, with prices that the exchange is asked for; the model says what it is told."""
 
@@ -67,8 +92,11 @@ class AskedFacts:
 class SimulatedAccount:
     """Sessions on one account, one process after the other, and a human with a key of his own."""
 
-    def __init__(self, folder: Path, url: str, clock: HandClock, faults: Faults, rule: ForeignOrders) -> None:
+    def __init__(
+        self, folder: Path, url: str, clock: HandClock, faults: Faults, lights_out: asyncio.Event, rule: ForeignOrders
+    ) -> None:
         self.clock = clock
+        self.lights_out = lights_out
         self.faults = faults
         self.settings = plan_with().settings
         settings = BitbankSettings(public_url=url, private_url=url, throttle=False, timeout_s=2.0, search_s=0.0)
@@ -148,9 +176,11 @@ async def simulated_account(
     settings = SimulatorSettings(keys=keys, cash=CASH, queries_per_second=None, updates_per_second=None)
     running = RunningExchange(ScriptSource(script, START_MS, PRICE), settings, speed=1, wall_ms=clock)
     listener = loopback_socket(0)
-    web = server(build_application(running, faults=faults))
+    lights_out = asyncio.Event()
+    web = server(build_application(running, [Middleware(LightsOut, faults=faults, armed=lights_out)], faults))
     serving = asyncio.create_task(web.serve([listener]))
-    account = SimulatedAccount(folder, f"http://127.0.0.1:{listener.getsockname()[1]}", clock, faults, rule)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    account = SimulatedAccount(folder, url, clock, faults, lights_out, rule)
     try:
         yield account
     finally:
@@ -181,9 +211,9 @@ def order(words: str, trigger: int | None = None, price: int | None = None) -> O
     side, position, amount, kind = words.split()
     return OrderRequest(
         side=Side(side),
-        type={kind.value: kind for kind in OrderType}[kind],
+        type=next(known for known in OrderType if known == kind),
         amount=None if amount == "all" else Btc.of(amount),
         price=None if price is None else Price(price),
         trigger_price=None if trigger is None else Price(trigger),
-        position_side=PositionSide(position),
+        position_side=next(known for known in PositionSide if known == position),
     )

@@ -82,6 +82,13 @@ def test_given_a_simulated_market_of_another_seed_when_asked_then_it_is_refused(
         asyncio.run(minutes_of(SessionFolder(tmp_path), model, stretch_at(MIDDLE_MS), None, None))
 
 
+def test_given_a_rehearsal_when_its_exchange_is_not_named_then_bitbank_is_not_asked_instead(
+    tmp_path: Path, model: LiveModel
+) -> None:
+    with pytest.raises(ConfigurationError, match="rehearsed at another exchange than bitbank"):
+        asyncio.run(minutes_of(SessionFolder(tmp_path / "paper-rehearsal"), model, stretch_at(MIDDLE_MS), None, None))
+
+
 def test_given_no_session_ever_when_read_then_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(LineageError, match="run a session first"):
         read_session(tmp_path, MonitoringParameters(), None)

@@ -25,6 +25,9 @@ from crypto_kedro.session.live_window import LiveModel
 from crypto_kedro.session.parity.expected import Stretch, covering, history_from_ms, published_minutes
 from crypto_kedro.trading.quotes import BarRow
 
+REHEARSAL = "-rehearsal"
+"""End of the name of a folder whose sessions traded at an exchange that is not bitbank itself."""
+
 _LONGEST_HALT_MINUTES = 7 * DAY_MS // MINUTE_MS
 
 
@@ -42,7 +45,7 @@ async def minutes_of(
 
     Raises:
         DataError: candles are missing or damaged.
-        ConfigurationError: the simulated market cannot be played again.
+        ConfigurationError: the simulated market cannot be played again, or the exchange is not known.
         ExchangeError: the exchange does not answer.
     """
     if files is not None:
@@ -51,6 +54,11 @@ async def minutes_of(
     if state.is_file():
         return _from_simulator(state, model, stretch, session)
     settings = BitbankSettings() if session is None else session.bitbank.settings()
+    if folder.environment.endswith(REHEARSAL) and settings.is_bitbank:
+        raise ConfigurationError(
+            f"monitoring: {folder.root} was rehearsed at another exchange than bitbank; compare with --env and the "
+            "addresses of that session as session.bitbank, or name the candles as monitoring.candles"
+        )
     async with BitbankMarketData(settings) as public:
         return await published_minutes(public, model, stretch)
 

@@ -1,6 +1,7 @@
 """Kedro hooks: configuration is checked first, every run is tracked, and its results are named at the end."""
 
 import logging
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ SHELF_DATASET = "model_shelf"
 class ConfigurationHooks:
     """Refuse unknown or impossible parameters before anything is read or written."""
 
-    @hook_impl
+    @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Validate the whole parameter tree, whichever pipeline is about to run.
 
@@ -36,7 +37,10 @@ class ConfigurationHooks:
             ConfigurationError: a parameter is unknown or out of range, or an environment that trades would let a model
                 of synthetic candles pass.
         """
-        parameters = validate_parameters(context.config_loader["parameters"])
+        read = context.config_loader["parameters"]
+        parameters = validate_parameters(read)
+        # Reading the files takes 0.2 s, and Kedro would do it for everybody who asks.
+        context.config_loader["parameters"] = read
         if parameters.gates.allow_synthetic and context.env in TRADING_ENVIRONMENTS:
             raise ConfigurationError(
                 f"parameters: gates.allow_synthetic is true in the environment {context.env}, where money is traded; "
@@ -84,7 +88,8 @@ class TrackingHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Remember what a run of this context will be asked to do."""
         self._project_path = context.project_path
-        self._parameters = context.config_loader["parameters"]
+        # A copy: Kedro puts typed values in place of those that a node takes.
+        self._parameters = deepcopy(context.config_loader["parameters"])
         self._env = context.env or "base"
 
     @hook_impl

@@ -97,3 +97,9 @@ def test_given_a_bad_model_with_little_paper_then_both_are_told() -> None:
     told = refusals(with_model(data_source="synthetic", failed_gates=("profitable",), paper=thin))
 
     assert len(told) == 5
+
+
+def test_given_an_address_that_is_refused_then_paper_trading_is_not_called_missing() -> None:
+    unknown = replace(with_model(paper=None), addresses=Unreadable("a foreign host; leave it out"))
+
+    assert refusals(unknown) == ("a foreign host; leave it out",)

@@ -124,7 +124,8 @@ def _stage_refusals(question: ArmingQuestion) -> Iterator[str]:
         yield f"session.paper_rules says nothing of stage {stage}; add what paper trading must show for it"
         return
     model = question.model
-    if isinstance(model, Unreadable):
+    if isinstance(model, Unreadable) or (model is not None and question.addresses is not None):
+        # Whose paper trading would count is not known, or where it would lie.
         return
     paper = None if model is None else model.paper
     if isinstance(paper, Unreadable):

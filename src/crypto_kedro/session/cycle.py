@@ -36,6 +36,8 @@ from crypto_kedro.trading.orders import Fill, PositionSide
 from crypto_kedro.trading.settings import TradingSettings
 from crypto_kedro.trading.signal import SignalFacts
 
+_RECENT_MS = 3_000
+
 
 class FactsSource(Protocol):
     """Tells what is known about the last closed decision bar."""
@@ -217,11 +219,12 @@ class Cycle:
 
     async def _reconcile(self) -> None:
         await self._dispatcher.settle()
+        sent_before = self._dispatcher.sent
         view = await self._truth.read(fills_first=self._log.trigger is Trigger.STREAM)
         view = await self._tending.tend(view, "position", may_enter=False)
         facts = await self._latest_facts(view)
         await self._mark_midnight()
-        decided = None if facts is None else await self._decide(facts)
+        decided = None if facts is None else await self._decide(facts, sent_before)
         if decided is not None:
             decision, view = decided
             may_enter = self._dispatcher.is_clear and self._journal.halt() is None
@@ -257,12 +260,14 @@ class Cycle:
         if account.long.amount or account.short.amount:
             self._log.write(EquityMarked(EquityPoint(account.at_ms, account.equity)))
 
-    async def _decide(self, facts: SignalFacts[float]) -> tuple[Decision, View] | None:
+    async def _decide(self, facts: SignalFacts[float], sent_before: int) -> tuple[Decision, View] | None:
         """Ask the core; return what is to be followed, and what the core was shown."""
         terms, log = self._terms, self._log
-        # Read again: what was sent since rests now, and the history has the midnight's mark.
-        view = await self._truth.read()
         rules = await self._rules.in_force()
+        # What was sent since rests now, and after a failure the account was valued at an older price; otherwise it is
+        # still known and need not be read again, which takes half a second.
+        is_known = self._dispatcher.sent == sent_before and not self._is_failing
+        view = (self._truth.as_of_now(_RECENT_MS) if is_known else None) or await self._truth.read()
         observation = Observation(facts, float(terms.kelly), view.account, view.ledger, rules, terms.funding_stage)
         decision = decide(terms.settings, observation)
         is_new = facts.bar_close_ms > self._decided_bar_ms

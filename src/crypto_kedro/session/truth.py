@@ -70,6 +70,13 @@ class Truth:
         view = self.view = View(account, ledger)
         return view
 
+    def as_of_now(self, most_ms: int) -> View | None:
+        """Return what was read last as what holds now; None if that was longer ago, in milliseconds, than given."""
+        view, now_ms = self.view, self._now_ms()
+        if view is None or now_ms - view.account.at_ms > most_ms:
+            return None
+        return View(replace(view.account, at_ms=now_ms), self._ledger())
+
     async def _note_fills(self, account: AccountState | None) -> bool:
         """Write down fills that are seen for the first time; return whether the account has to be read again."""
         fills = await self._exchange.fills_since(self._ownership.fills_from_ms())

@@ -50,7 +50,8 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
 
     def __init__(self, settings: BitbankSettings, credentials: Credentials | None, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
-        self._throttle = Throttle()
+        # bitbank counts queries and updates apart, so that an order does not wait behind questions.
+        self._throttles = {_QUERY_COST: Throttle(), _UPDATE_COST: Throttle()}
         self._permit: Callable[[], None] | None = None
         self.has_credentials = credentials is not None
         signing = credentials or _NO_CREDENTIALS
@@ -88,7 +89,7 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
 
     async def throttle(self, cost: float) -> None:
         """Wait until a request of so many tokens may start."""
-        await self._throttle.take(cost)
+        await self._throttles[cost].take(cost)
 
     def milliseconds(self) -> int:
         """Return the time that requests are signed with."""

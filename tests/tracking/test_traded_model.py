@@ -10,7 +10,6 @@ from taught_market import small_ensemble
 from crypto_kedro.errors import BundleError, LineageError
 from crypto_kedro.learning.export import BundleContent, write_bundle
 from crypto_kedro.serving.bundle import ModelBundle, load_bundle
-from crypto_kedro.tracking.kept_shelf import KeptShelf
 from crypto_kedro.tracking.registry import CHALLENGER, CHAMPION
 from crypto_kedro.tracking.traded_model import ModelShelf
 

@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 
 from live_project import KEDRO
 
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 _SECRETS = ("BITBANK_API_KEY", "BITBANK_API_SECRET", "CRYPTO_KEDRO_FACE_TOKEN", "DISCORD_WEBHOOK_URL")
 
 

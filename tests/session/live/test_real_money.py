@@ -4,7 +4,7 @@ import dataclasses
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import mlflow
@@ -59,7 +59,7 @@ def test_given_all_conditions_when_run_then_it_trades_until_sigterm_and_shows_no
         messages = stack.enter_context(webhook("/recognisable/webhook"))
         keys = dataclasses.replace(KEYS, webhook=messages.url)
         write_credentials(project, keys)
-        chatty(project)
+        stack.enter_context(chatty(project))
         parameters = live_parameters(address, **{"session.messages.channels.discord.least": "info"})
         session = stack.enter_context(live_process(project, parameters))
         assert session.ask("/tick", "x" * 40, post=True)[0] == 401
@@ -89,10 +89,16 @@ def is_placed(answered: Answered) -> bool:
     return answered.outcome is Outcome.PLACED
 
 
-def chatty(project: Path) -> None:
+@contextmanager
+def chatty(project: Path) -> Iterator[None]:
     """Let every library log all that it has to say."""
     logging = project / "conf" / "logging.yml"
-    logging.write_text(re.sub(r"level: \w+", "level: DEBUG", logging.read_text()))
+    usual = logging.read_text()
+    logging.write_text(re.sub(r"level: \w+", "level: DEBUG", usual))
+    try:
+        yield
+    finally:
+        logging.write_text(usual)
 
 
 def traces(project: Path, secrets: tuple[str, ...]) -> list[tuple[str, str]]:

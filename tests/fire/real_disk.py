@@ -6,6 +6,7 @@ here (`mount -o remount,abort`): files that are open cannot be written any more,
 Source: mount(8) and ext4(5) of Linux, options ``abort`` and ``errors=remount-ro``.
 """
 
+import errno
 import functools
 import os
 import shutil
@@ -14,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 _BYTES = 24 << 20
+_BLOCK = 1_024
 _NEEDED = ("mkfs.ext4", "mount", "umount", "unshare")
 IN_A_NAMESPACE = ("unshare", "--mount", "--propagation", "private")
 """What a command is begun with whose mounts vanish with it."""
@@ -37,12 +39,17 @@ class Disk:
         self._mount()
 
     def fill(self, leaving: int) -> None:
-        """Leave so many bytes free."""
-        space = os.statvfs(self._at)
-        taken = space.f_bavail * space.f_frsize - leaving
+        """Leave at most so many bytes free, while others write."""
+        taken = self._free_bytes() - leaving
         with self._ballast.open("wb") as file:
-            if taken > 0:
-                os.posix_fallocate(file.fileno(), 0, taken)
+            while taken > 0 and self._free_bytes() > leaving:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, taken)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    # Somebody was faster, or the file system keeps some for itself.
+                    taken -= _BLOCK
 
     def turn_read_only(self) -> None:
         """Let nothing be written any more."""
@@ -53,6 +60,10 @@ class Disk:
         _do("umount", str(self._at))
         self._mount()
         self._ballast.unlink(missing_ok=True)
+
+    def _free_bytes(self) -> int:
+        space = os.statvfs(self._at)
+        return space.f_bavail * space.f_frsize
 
     def _mount(self) -> None:
         _do("mount", "-o", "loop,errors=remount-ro", str(self._image), str(self._at))

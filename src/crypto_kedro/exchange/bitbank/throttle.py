@@ -2,30 +2,29 @@
 
 import asyncio
 import time
+from collections import deque
 
-TOKEN_S = 0.1
-"""Time in which one token comes in."""
-
-_MOST_SAVED = 1.0
+WINDOW_S = 1.1
+"""A second, and what requests may lose on each other on their way."""
 
 
 class Throttle:
-    """A bucket of tokens that is filled by a clock that is never set.
+    """Lets so many requests start within any window of time, the first of them at once, by a clock that is never set.
 
-    A request starts once what was taken before it has come in. ccxt's own bucket reads the clock of the wall: set back
-    by an hour, it lets requests wait for an hour.
+    ccxt's own reads the clock of the wall: set back by an hour, it lets requests wait for an hour.
+
+    Args:
+        most: requests within 1.1 s.
     """
 
-    def __init__(self) -> None:
-        self._tokens = 0.0
-        self._at_s = time.monotonic()
+    def __init__(self, most: int) -> None:
+        self._starts: deque[float] = deque(maxlen=most)
 
-    async def take(self, tokens: float) -> None:
-        """Wait until a request that costs so many tokens may start; whoever comes first starts first."""
+    async def take(self) -> None:
+        """Wait until a request may start; whoever comes first starts first."""
         now_s = time.monotonic()
-        self._tokens = min(self._tokens + (now_s - self._at_s) / TOKEN_S, _MOST_SAVED)
-        self._at_s = now_s
-        missing = -self._tokens
-        self._tokens -= tokens
-        if missing > 0:
-            await asyncio.sleep(missing * TOKEN_S)
+        is_full = len(self._starts) == self._starts.maxlen
+        start_s = max(now_s, self._starts[0] + WINDOW_S) if is_full else now_s
+        self._starts.append(start_s)
+        if start_s > now_s:
+            await asyncio.sleep(start_s - now_s)

@@ -121,6 +121,9 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
         environment = outfit.trader_terms.environment
         writer = Writer(f"{environment}-{clock.now_ms()}-{secrets.token_hex(3)}", held.fence.token)
         exchange = FencedExchange(outfit.exchange, outfit.lease)
+        if journal.ledger() is None:
+            # The capital that everything is measured by is never reckoned from what positions once cost.
+            await held.during(once_it_answers(exchange.ticker))
         account = await held.during(once_it_answers(exchange.account))
         started = SessionStarted(environment, outfit.lineage, terms.settings, account.equity, terms.funding_stage)
         journal.append(writer, clock.now_ms(), started)

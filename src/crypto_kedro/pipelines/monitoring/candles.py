@@ -10,8 +10,10 @@ from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.exchange.bitbank.market_data import BitbankMarketData
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
-from crypto_kedro.exchange.simulator.candles import CANDLE_TYPES, MinuteCandles
+from crypto_kedro.exchange.simulator.bitbank import SimulatedBitbank
+from crypto_kedro.exchange.simulator.candles import CANDLE_TYPES
 from crypto_kedro.exchange.simulator.markets import market
+from crypto_kedro.exchange.simulator.settings import ApiKey, SimulatorSettings
 from crypto_kedro.market.bars import DAY_MS, MINUTE_MS, Bars
 from crypto_kedro.market.candle_files import read_candle_files
 from crypto_kedro.market.frame import candles_from_frame, open_times
@@ -28,6 +30,7 @@ from crypto_kedro.trading.quotes import BarRow
 REHEARSAL = "-rehearsal"
 """End of the name of a folder whose sessions traded at an exchange that is not bitbank itself."""
 
+_NOBODY = ApiKey("nobody", "nobody")
 _LONGEST_HALT_MINUTES = 7 * DAY_MS // MINUTE_MS
 
 
@@ -73,13 +76,10 @@ def _from_simulator(state: Path, model: LiveModel, stretch: Stretch, session: Se
             f"monitoring: {state} played another market ({name}) than session.simulator names ({source.name}); "
             "compare with --env and the data and seed of the session"
         )
-    candles = MinuteCandles(source.start_ms, source.opening_price, source.history)
-    for trade in source.trades():
-        if trade.executed_at_ms >= stretch.feed_until_ms:
-            break
-        candles.add(trade.executed_at_ms, trade.price_ticks, trade.amount_lots)
-    candles.pass_time(stretch.feed_until_ms)
-    rows = candles.of_type(CANDLE_TYPES["1min"], history_from_ms(model, stretch), stretch.feed_until_ms)
+    # The exchange itself rather than its trades: it lets none happen while its circuit breaker has tripped.
+    exchange = SimulatedBitbank(source, SimulatorSettings(keys=(_NOBODY,)))
+    exchange.advance_to(stretch.feed_until_ms)
+    rows = exchange.market.candles.of_type(CANDLE_TYPES["1min"], history_from_ms(model, stretch), stretch.feed_until_ms)
     return covering([BarRow(row[0], row[0] + MINUTE_MS, *row[1:]) for row in rows], stretch, source.name)
 
 

@@ -182,11 +182,7 @@ class SummaryHooks:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print a table of the reports, the registered version and the verdict that this run made."""
         made = {name.split("@")[0] for name in pipeline.all_outputs()}
-        rows = [
-            (title, str(self._relative(catalog, name)))
-            for name, title in _REPORTS.items()
-            if name in made
-        ]
+        rows = [(title, str(self._relative(catalog, name))) for name, title in _REPORTS.items() if name in made]
         if "registered_model" in made:
             rows += _registration_rows(catalog.load("registered_model"))
         if "promotion" in made:

@@ -33,7 +33,8 @@ class FaceToken:
         if len(self.secret) < SHORTEST_TOKEN or not visible:
             raise ConfigurationError(
                 f"face: the token in {TOKEN_VARIABLE}, or face.token in conf/local/credentials.yml, must be at least "
-                f"{SHORTEST_TOKEN} visible ASCII characters without a space; make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+                f"{SHORTEST_TOKEN} visible ASCII characters without a space; "
+                "make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
             )
 
     @classmethod

@@ -16,14 +16,16 @@ from taught_market import CATALOGUE, small_ensemble
 
 from crypto_kedro.errors import ConfigurationError, DataError, LineageError
 from crypto_kedro.exchange.simulator.journal import Journal as SimulatorJournal
+from crypto_kedro.exchange.simulator.markets import market
 from crypto_kedro.features import load_feature_set
 from crypto_kedro.learning.export import BundleContent, write_bundle
 from crypto_kedro.market.bars import DAY_MS, HOUR_MS, MINUTE_MS
-from crypto_kedro.market.frame import candles_from_frame
+from crypto_kedro.market.frame import candles_from_frame, open_times
 from crypto_kedro.market.gaps import fill_halts
 from crypto_kedro.market.moments import day_start_ms, parse_day
 from crypto_kedro.market.synthetic import synthetic_candles
 from crypto_kedro.parameters.monitoring import MonitoringParameters
+from crypto_kedro.parameters.session import SessionParameters, SimulatorParameters
 from crypto_kedro.pipelines.monitoring.candles import minutes_of
 from crypto_kedro.pipelines.monitoring.nodes import read_session
 from crypto_kedro.serving.bundle import load_bundle
@@ -80,6 +82,27 @@ def test_given_a_simulated_market_of_another_seed_when_asked_then_it_is_refused(
     SimulatorJournal(tmp_path / "simulator.db", "synthetic market of seed 99, settings 0", MIDDLE_MS).close()
     with pytest.raises(ConfigurationError, match="compare with --env and the data and seed of the session"):
         asyncio.run(minutes_of(SessionFolder(tmp_path), model, stretch_at(MIDDLE_MS), None, None))
+
+
+def test_given_a_market_that_tripped_the_breaker_when_its_exchange_is_played_again_then_no_minute_of_the_break_traded(
+    tmp_path: Path, model: LiveModel
+) -> None:
+    candles = synthetic_candles(DAYS, 7, start=FIRST_DAY)
+    jumped = open_times(candles) >= MIDDLE_MS
+    candles.loc[jumped, ["open", "high", "low", "close"]] *= 1.5
+    file = tmp_path / "candles.parquet"
+    candles.to_parquet(file)
+    source = market(str(file), str(MIDDLE_MS - HOUR_MS), 1, 0)
+    SimulatorJournal(tmp_path / "simulator.db", f"{source.name}, settings 0", source.start_ms).close()
+    played = SimulatorParameters(data=str(file))
+    session = SessionParameters(environment="paper", exchange="simulator", models=("challenger",), simulator=played)
+
+    bars = asyncio.run(minutes_of(SessionFolder(tmp_path), model, stretch_at(MIDDLE_MS), None, session))
+
+    at = int(np.searchsorted(bars.open_time, MIDDLE_MS))
+    assert bars.volume[at - 1] > 0
+    assert not bars.volume[at : at + 10].any()
+    assert (bars.close[at : at + 10] == bars.close[at - 1]).all()
 
 
 def test_given_a_rehearsal_when_its_exchange_is_not_named_then_bitbank_is_not_asked_instead(

@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
-from venues import CASH, HandClock, Venue, simulator
+from venues import CASH, HandClock, HandMovedVenue, Venue, simulator
 
 from crypto_kedro.exchange.bitbank.market_data import BitbankMarketData
 from crypto_kedro.exchange.bitbank.public_stream import PublicStream
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
 from crypto_kedro.exchange.paper.exchange import PaperExchange, PaperTerms
 from crypto_kedro.exchange.paper.market_reader import MarketReader
-from crypto_kedro.exchange.port import Exchange
 from crypto_kedro.exchange.simulator.application import build_application
 from crypto_kedro.exchange.simulator.price_source import PriceSource
 from crypto_kedro.exchange.simulator.running import RunningExchange
 from crypto_kedro.exchange.simulator.server import loopback_socket, server
 from crypto_kedro.exchange.simulator.settings import ApiKey, SimulatorSettings
-from crypto_kedro.market.bars import MINUTE_MS
 from crypto_kedro.trading.money import Jpy
 
 
@@ -41,21 +39,6 @@ async def played(
     finally:
         web.should_exit = True
         await serving
-
-
-class PaperVenue:
-    """A paper account; its market and it share a clock that the test moves."""
-
-    def __init__(self, clock: HandClock, exchange: PaperExchange) -> None:
-        self._clock = clock
-        self.exchange: Exchange = exchange
-
-    @property
-    def now_ms(self) -> int:
-        return self._clock.now_ms
-
-    async def minute(self) -> None:
-        self._clock.now_ms += MINUTE_MS
 
 
 @asynccontextmanager
@@ -78,4 +61,4 @@ async def paper_venue(closes: Sequence[int], middleware: Sequence[Middleware] = 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "paper_account.db")
         async with simulator(closes, clock, middleware) as url, paper_account(url, path, clock) as exchange:
-            yield PaperVenue(clock, exchange)
+            yield HandMovedVenue(clock, exchange)

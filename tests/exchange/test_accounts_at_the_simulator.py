@@ -2,7 +2,7 @@
 
 import asyncio
 
-from venues import BitbankVenue, HandClock, ask, opened, placed, simulator
+from venues import HandClock, HandMovedVenue, ask, opened, placed, simulator
 
 from crypto_kedro.accounting.books import make_books
 from crypto_kedro.accounts import bitbank_history
@@ -19,7 +19,7 @@ def test_given_trades_at_the_simulator_when_accounted_then_the_books_agree_with_
             settings = BitbankSettings(public_url=url, private_url=url, throttle=False)
             credentials = Credentials("key", "secret")
             async with BitbankExchange(settings, credentials, now_ms=clock, sleep=clock.sleep) as exchange:
-                venue = BitbankVenue(clock, exchange)
+                venue = HandMovedVenue(clock, exchange)
                 before = (await exchange.balances()).cash
                 await opened(venue, "buy long 0.0300 market")
                 await placed(venue, ask("sell long 0.0100 market"))

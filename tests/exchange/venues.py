@@ -91,10 +91,10 @@ class HandClock:
         self.now_ms += round(seconds * 1000)
 
 
-class BitbankVenue:
-    """The simulator of bitbank's wire; simulator and connector share a clock that the test moves."""
+class HandMovedVenue:
+    """An exchange that shares a clock with its market, which the test moves."""
 
-    def __init__(self, clock: HandClock, exchange: BitbankExchange) -> None:
+    def __init__(self, clock: HandClock, exchange: Exchange) -> None:
         self._clock = clock
         self.exchange: Exchange = exchange
 
@@ -140,7 +140,7 @@ async def bitbank_venue(closes: Sequence[int], middleware: Sequence[Middleware] 
         settings = BitbankSettings(public_url=url, private_url=url, throttle=False)
         credentials = Credentials("key", "secret")
         async with BitbankExchange(settings, credentials, now_ms=clock, sleep=clock.sleep) as connector:
-            yield BitbankVenue(clock, connector)
+            yield HandMovedVenue(clock, connector)
 
 
 def ask(words: str, price: int | None = None, trigger: int | None = None, **more: Any) -> OrderRequest:

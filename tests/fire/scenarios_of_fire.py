@@ -8,6 +8,7 @@ from bad_days import BAD_DAYS, NO_NETWORK
 from posts import DISK_FAILED, TERMS_OF_A_DUEL
 from real_disk import Disk, why_no_disk
 from siege import Siege
+from trader_process import TraderProcess
 
 HOUR_MS = 3_600_000
 _MAINTENANCE_MS = 600_000
@@ -43,14 +44,7 @@ def kills(siege: Siege, times: int) -> None:
     """Kill a trader at a random moment of its loop or of its beginning, again and again."""
     siege.faults(*BAD_DAYS)
     for _ in range(times):
-        if siege.random.random() < 0.25:
-            trader = siege.start()
-            trader.wait_for_lease()
-            siege.wait(12)
-        else:
-            trader = siege.begin()
-            siege.wait(120)
-        siege.over(trader.kill())
+        siege.over(_amid_something(siege, 120).kill())
         siege.clock.move(siege.random.randrange(60_000))
 
 
@@ -58,16 +52,21 @@ def terminations(siege: Siege, times: int) -> None:
     """Ask a trader to end at a random moment; it must be gone within ten seconds, and its successor go on."""
     siege.faults(*BAD_DAYS)
     for _ in range(times):
-        if siege.random.random() < 0.25:
-            trader = siege.start()
-            trader.wait_for_lease()
-            siege.wait(12)
-        else:
-            trader = siege.begin()
-            siege.wait(80)
-        siege.over(siege.ask_to_end(trader))
+        siege.over(siege.ask_to_end(_amid_something(siege, 80)))
         siege.clock.move(siege.random.randrange(60_000))
     assert siege.slowest_end_s < _MOST_SECONDS_TO_END, f"a trader took {siege.slowest_end_s:.1f} s to end"
+
+
+def _amid_something(siege: Siege, most_requests: int) -> TraderProcess:
+    """Return a trader at a random moment of its loop, one in four times of its beginning."""
+    if siege.random.random() < 0.25:
+        trader = siege.start()
+        trader.wait_for_lease()
+        siege.wait(12)
+    else:
+        trader = siege.begin()
+        siege.wait(most_requests)
+    return trader
 
 
 def size_limits(siege: Siege, times: int) -> None:

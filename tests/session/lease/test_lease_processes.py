@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from talking_processes import Talking, all_killed, go, said
 
 from crypto_kedro.session.lease import Fence, LeaseTerms, SqliteLease, acquire_within
 
@@ -32,40 +33,26 @@ async def trade():
 asyncio.run(trade())
 """
 
-Start = Callable[[LeaseTerms], "subprocess.Popen[str]"]
+Start = Callable[[LeaseTerms], Talking]
 
 
 @pytest.fixture
 def start(lease_path: Path) -> Iterator[Start]:
     """Start a trader that takes the lease when it is told to go, and keeps it."""
-    started: list[subprocess.Popen[str]] = []
+    with all_killed() as started:
 
-    def run(terms: LeaseTerms) -> "subprocess.Popen[str]":
-        numbers = [str(value) for value in (terms.ttl_ms, terms.margin_ms, terms.renew_every_ms)]
-        process = subprocess.Popen(
-            [sys.executable, "-c", _TRADER, str(lease_path), *numbers],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
+        def run(terms: LeaseTerms) -> Talking:
+            numbers = [str(value) for value in (terms.ttl_ms, terms.margin_ms, terms.renew_every_ms)]
+            process = subprocess.Popen(
+                [sys.executable, "-c", _TRADER, str(lease_path), *numbers],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            started.append(process)
+            return process
 
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def go(process: "subprocess.Popen[str]") -> None:
-    assert process.stdin is not None
-    process.stdin.write("go\n")
-    process.stdin.flush()
-
-
-def said(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
+        yield run
 
 
 def test_given_three_processes_started_together_then_one_trades(start: Start) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from desks import PATIENCE_S, Market, market, written
+from talking_processes import Talking, all_killed, go, said
 from trading_process import TOKEN
 
 from crypto_kedro.exchange.simulator.faults import Fault, FaultKind
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 MOST_S = 10.0
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., Talking]
 
 
 @pytest.fixture
@@ -35,35 +36,21 @@ def exchange() -> Iterator[Market]:
 @pytest.fixture
 def start(exchange: Market, tmp_path: Path) -> Iterator[Start]:
     """Start a process that trades in one folder once it is told to go."""
-    started: list[subprocess.Popen[str]] = []
+    with all_killed() as started:
 
-    def run(mode: str = "loop", **more: Any) -> "subprocess.Popen[str]":
-        told = {"url": exchange.url, "folder": str(tmp_path), "mode": mode} | more
-        process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("trading_process.py")), json.dumps(told)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
+        def run(mode: str = "loop", **more: Any) -> Talking:
+            told = {"url": exchange.url, "folder": str(tmp_path), "mode": mode} | more
+            process = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("trading_process.py")), json.dumps(told)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            started.append(process)
+            return process
 
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def go(process: "subprocess.Popen[str]") -> None:
-    assert process.stdin is not None
-    process.stdin.write("go\n")
-    process.stdin.flush()
-
-
-def said(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
+        yield run
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -171,6 +171,13 @@ def test_the_state_of_another_account_is_refused(tmp_path: Path) -> None:
         RunningExchange(script(), settings_with(btc=Btc.of("0.6")), state=path)
 
 
+def test_an_account_goes_on_whose_limits_have_changed(tmp_path: Path) -> None:
+    path = tmp_path / "sim.db"
+    RunningExchange(script(), UNLIMITED, state=path).close()
+    limited = settings_with(queries_per_second=10, updates_per_second=6)
+    RunningExchange(script(), limited, state=path).close()
+
+
 def test_a_file_that_is_no_state_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sim.db"
     path.write_text("timestamp,open,high,low,close,volume\n" * 100)

@@ -158,6 +158,7 @@ class Cycle:
             self._standing.recall(before.decision, ledger)
             self._rules.remember(before.rules, before.told_at_ms)
         self._is_failing = False
+        self._has_just_read = False
 
     async def run(self, trigger: Trigger) -> CycleReport:
         """Run one cycle.
@@ -168,7 +169,8 @@ class Cycle:
         """
         log = self._log
         log.start(trigger)
-        self._truth.view = None
+        just_read, self._has_just_read = self._has_just_read, False
+        self._truth.view = self._truth.as_of_now(_RECENT_MS) if just_read and trigger is not Trigger.STREAM else None
         before = self._dispatcher.sent
         error = None
         try:
@@ -198,16 +200,21 @@ class Cycle:
             log.observed_bar_ms,
         )
 
-    async def take_over(self) -> None:
+    async def take_over(self, account: AccountState | None = None) -> None:
         """Write down money that came or went since the last session, as far as a flat account tells it.
 
-        It may be repeated after an error.
+        It may be repeated after an error. A cycle that follows at once need not read the same again.
+
+        Args:
+            account: as it has just been read.
 
         Raises:
             ExchangeError: the exchange does not answer.
         """
+        is_known = account is not None and self._now_ms() - account.at_ms <= _RECENT_MS
+        known = account if is_known and not self._journal.unanswered() else None
         await self._dispatcher.settle()
-        view = await self._truth.read()
+        view = await self._truth.read(known=known)
         account, ledger = view.account, view.ledger
         moved = account.equity - ledger.balance
         if (
@@ -216,11 +223,12 @@ class Cycle:
             and not (account.long.amount or account.short.amount or account.open_orders)
         ):
             self._log.write(MoneyMoved(Transfer(self._now_ms(), moved)))
+        self._has_just_read = self._dispatcher.is_clear
 
     async def _reconcile(self) -> None:
         await self._dispatcher.settle()
         sent_before = self._dispatcher.sent
-        view = await self._truth.read(fills_first=self._log.trigger is Trigger.STREAM)
+        view = self._truth.view or await self._truth.read(fills_first=self._log.trigger is Trigger.STREAM)
         view = await self._tending.tend(view, "position", may_enter=False)
         facts = await self._latest_facts(view)
         await self._mark_midnight()

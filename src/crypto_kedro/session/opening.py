@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from crypto_kedro.exchange.port import Exchange
 from crypto_kedro.session.account_news import NewsSource
@@ -131,7 +132,7 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
         try:
             cycle = Cycle(exchange, outfit.facts, journal, writer, terms, clock.now_ms)
             try:
-                await held.during(once_it_answers(cycle.take_over))
+                await held.during(once_it_answers(partial(cycle.take_over, account)))
             except asyncio.CancelledError:
                 journal.append(writer, clock.now_ms(), SessionEnded(BROKEN_OFF))
                 raise

@@ -47,11 +47,12 @@ class Truth:
         self._now_ms = now_ms
         self.view: View | None = None
 
-    async def read(self, *, fills_first: bool = False) -> View:
+    async def read(self, *, fills_first: bool = False, known: AccountState | None = None) -> View:
         """Read account and fills until no fill comes between them.
 
         Args:
             fills_first: write down new fills before anything else, because one has been told of.
+            known: the account, if it has just been read.
 
         Raises:
             ExchangeError: the exchange does not answer.
@@ -59,7 +60,7 @@ class Truth:
         if fills_first:
             await self._note_fills(None)
         for _ in range(_MOST_READS):
-            account = await self._exchange.account()
+            account, known = known or await self._exchange.account(), None
             if not await self._note_fills(account):
                 break
         ledger = self._ledger()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from paper_sessions import paper_session
 from replays import replays
+from sample_size import many
 
 from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.market.bars import FloatArray
@@ -68,8 +69,8 @@ def test_given_any_market_when_traded_on_paper_then_nothing_differs_from_the_bac
 
 @pytest.mark.slow
 @given(replays())
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-def test_given_two_hundred_markets_when_traded_on_paper_then_nothing_differs_from_the_backtest(
+@settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
+def test_given_many_markets_when_traded_on_paper_then_nothing_differs_from_the_backtest(
     replay: Replay,
 ) -> None:
     assert_paper_is_the_backtest(replay, 400)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from paper_sessions import paper_session
 from replays import replays
+from sample_size import many
 
 from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.market.bars import FloatArray
@@ -51,6 +52,6 @@ def test_given_a_paper_session_on_recorded_bars_when_compared_then_nothing_diffe
 
 @pytest.mark.slow
 @given(replays())
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-def test_given_a_hundred_markets_when_compared_then_nothing_differs(replay: Replay) -> None:
+@settings(max_examples=many(30), deadline=None, suppress_health_check=list(HealthCheck))
+def test_given_many_markets_when_compared_then_nothing_differs(replay: Replay) -> None:
     assert_nothing_differs(replay, 400)

@@ -17,6 +17,7 @@ from typing import Any
 from session_parts import CAPITAL, TERMS, WRITER, Figures, FirmFacts, begin, live_model, spread_ms
 
 from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
+from crypto_kedro.exchange.bitbank.throttle import WINDOW_S
 from crypto_kedro.market.resample import DECISION_MS
 from crypto_kedro.session.cycle import Cycle
 from crypto_kedro.session.journal import Journal
@@ -91,6 +92,9 @@ async def _trade(
             facts = FirmFacts(LiveFacts(account, live_model(project), now_ms), every=1)
             cycle = Cycle(account, facts, journal, WRITER, TERMS, now_ms)
             for bar in range(bars):
+                if throttle:
+                    # A bar closes while nothing has been asked for a while, unlike here.
+                    await asyncio.sleep(WINDOW_S)
                 clock.value = (now_ms() // DECISION_MS + 1) * DECISION_MS + 1_000
                 started, used = time.monotonic_ns(), time.process_time()
                 report = await cycle.run(Trigger.BAR)

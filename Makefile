@@ -46,8 +46,9 @@ types: install
 imports: install
 	$(BIN)/lint-imports
 
-coverage: $(TESTABLE) # `make test` with the slow tests, measured; many of them wait for processes, so there are three at a time
-	$(BIN)/pytest --numprocesses 3 --dist loadfile -m "slow or not slow" --durations=15 --cov --cov-report=term
+coverage: $(TESTABLE) # `make test`, measured, and the slow tests, which are twice as slow when measured
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=term
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m slow --durations=15
 
 notebooks: install ## Execute the notebooks on the data of the last run, into data/08_reporting/notebooks
 	$(BIN)/jupyter nbconvert --to html --execute --output-dir data/08_reporting/notebooks $(NOTEBOOKS)

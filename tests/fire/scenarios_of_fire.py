@@ -173,7 +173,7 @@ def _pass(siege: Siege, milliseconds: int) -> None:
 SCENARIOS = {
     "kills": Scenario(play=kills, small=6, full=1_000, chunk=25, seconds=0.8),
     "terminations": Scenario(play=terminations, small=3, full=100, chunk=25, seconds=0.8),
-    "size limits": Scenario(play=size_limits, small=1, full=20, chunk=10, seconds=3.0),
+    "size limits": Scenario(play=size_limits, small=3, full=20, chunk=10, seconds=3.0),
     "full disks": Scenario(play=full_disks, small=1, full=25, chunk=5, seconds=4.0, on_a_disk=True),
     "read-only disks": Scenario(play=read_only_disks, small=1, full=25, chunk=5, seconds=4.0, on_a_disk=True),
     "network cuts": Scenario(play=network_cuts, small=5, full=200, chunk=25, seconds=0.5),

@@ -69,7 +69,7 @@ def test_given_any_market_when_traded_on_paper_then_nothing_differs_from_the_bac
 
 @pytest.mark.slow
 @given(replays())
-@settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=many(40), deadline=None, suppress_health_check=list(HealthCheck))
 def test_given_many_markets_when_traded_on_paper_then_nothing_differs_from_the_backtest(
     replay: Replay,
 ) -> None:

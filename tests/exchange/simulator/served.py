@@ -30,6 +30,7 @@ from crypto_kedro.trading.quotes import TradePrint
 KEY, SECRET = "test-key", "test-secret"
 START_MS = 1_780_000_020_000  # a whole minute, 2026-05-28
 PRICE = 15_000_000
+_PATIENCE_S = 60
 MINUTE_MS = 60_000
 
 UNLIMITED = SimulatorSettings(
@@ -200,7 +201,7 @@ class Host:
             if isinstance(outcome, Awaitable):
                 await outcome
 
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(_PATIENCE_S)
 
     def close(self) -> None:
         """Stop serving."""

@@ -29,6 +29,8 @@ from crypto_kedro.pipelines.trading.exchanges import PAPER_ACCOUNT
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import Journal
 from crypto_kedro.session.journal.records import Answered, CycleEnded, FillSeen, SessionEnded, SessionStarted
+from crypto_kedro.tracking.run import connect
+from crypto_kedro.tracking.target import TrackingTarget
 from crypto_kedro.trading.orders import Order, OrderType
 
 T = TypeVar("T")
@@ -41,10 +43,11 @@ def project(tmp_path: Path) -> Iterator[Path]:
     """A project whose champion buys whenever it may."""
     folder = copy_project(tmp_path / "project")
     (folder / "data").mkdir()
-    mlflow.set_tracking_uri(f"sqlite:///{folder / 'data' / 'mlflow.db'}")
+    before = mlflow.get_tracking_uri()
+    connect(TrackingTarget("sqlite:///data/mlflow.db", "data/mlartifacts", "crypto-kedro"), folder)
     make_champion(sanguine_bundle(tmp_path / "bundle"))
     yield folder
-    mlflow.set_tracking_uri(None)
+    mlflow.set_tracking_uri(before)
 
 
 class PaperProcess:

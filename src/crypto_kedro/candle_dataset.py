@@ -14,11 +14,12 @@ from crypto_kedro.market.bars import MINUTE_MS
 from crypto_kedro.market.candle_download import CandleDownload
 from crypto_kedro.market.candle_files import read_candle_files
 from crypto_kedro.market.candle_set import SOURCE_ATTRIBUTE, CandleSet, DataSource
+from crypto_kedro.market.drawn_market import DEFAULT_START
 from crypto_kedro.market.frame import open_times
 from crypto_kedro.market.moments import parse_day
 from crypto_kedro.market.partitions import MonthlyPartitions
 from crypto_kedro.market.structure import assemble
-from crypto_kedro.market.synthetic import DEFAULT_START, synthetic_candles
+from crypto_kedro.market.synthetic import synthetic_candles
 
 
 class CandleDataset(AbstractDataset[NoReturn, CandleSet]):

@@ -7,18 +7,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.market.bars import JST_OFFSET_MS, MINUTE_MS, Bars
+from crypto_kedro.market.drawn_market import SIGNAL_BARS, planted_return
 from crypto_kedro.market.frame import candles_from_frame, open_times
 from crypto_kedro.market.gaps import fill_halts, find_gaps
 from crypto_kedro.market.resample import DECISION_MS, resample
 from crypto_kedro.market.statistics import return_statistics
 from crypto_kedro.market.structure import assemble
-from crypto_kedro.market.synthetic import (
-    SIGNAL_BARS,
-    SyntheticMarket,
-    planted_return,
-    synthetic_candles,
-    synthetic_market,
-)
+from crypto_kedro.market.synthetic import SyntheticMarket, synthetic_candles, synthetic_market
 from crypto_kedro.market.validation import validate_candles
 
 
@@ -46,6 +41,11 @@ def decision_returns(market: SyntheticMarket) -> tuple[np.ndarray, np.ndarray]:
 
 def test_given_one_seed_when_drawn_twice_then_the_candles_are_identical() -> None:
     pd.testing.assert_frame_equal(synthetic_candles(3, seed=1), synthetic_candles(3, seed=1), check_exact=True)
+
+
+def test_given_a_seed_when_drawn_then_it_is_the_market_that_it_has_always_been() -> None:
+    closes = synthetic_candles(3, seed=7)["close"]
+    assert closes.iloc[[0, 1_000, 4_000]].tolist() == [4998802.0, 5074429.0, 5310042.0]
 
 
 def test_given_two_seeds_when_drawn_then_the_candles_differ() -> None:

@@ -55,6 +55,12 @@ def candles_from_frame(frame: pd.DataFrame) -> Candles:
     return Candles(open_time=open_times(frame), **columns)
 
 
+def frame_from_candles(candles: Candles) -> pd.DataFrame:
+    """Turn `Candles` into a frame with ``timestamp`` as ``datetime64[ms, UTC]`` and the other columns of a candle."""
+    columns = {column: getattr(candles, column) for column in (*PRICE_COLUMNS, "volume")}
+    return pd.DataFrame({"timestamp": timestamps(candles.open_time), **columns})
+
+
 def frame_from_bars(bars: Bars) -> pd.DataFrame:
     """Turn `Bars` into a frame with ``timestamp`` as ``datetime64[ms, UTC]`` and the other columns of a bar."""
     return pd.DataFrame(

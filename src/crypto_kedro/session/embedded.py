@@ -1,7 +1,9 @@
 """The simulated exchange inside a session's process, spoken to over HTTP on loopback like the real one."""
 
 import asyncio
+import ctypes
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
@@ -27,6 +29,8 @@ from crypto_kedro.trading.money import Jpy
 
 _KEY = ApiKey("session-key", "session-secret")
 _LONGEST_WINDOW_MS = 60_000
+_GLIBC_MMAP_THRESHOLD = -3
+_LARGE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ async def embedded_exchange(played: EmbeddedMarket, state: Path) -> AsyncIterato
 
 def _serve(played: EmbeddedMarket, state: Path, listener: socket.socket, opened: "Future[MarketClock]") -> None:
     """Open the exchange, tell its clock, and serve it until the process ends."""
+    _give_memory_back()
     try:
         running = _open(played, state)
     except CryptoKedroError as error:
@@ -95,6 +100,13 @@ def _serve(played: EmbeddedMarket, state: Path, listener: socket.socket, opened:
     application = build_application(running)
     opened.set_result(running.clock)
     run(running, [(application, listener)])
+
+
+def _give_memory_back() -> None:
+    """Let the C library give large arrays back once they are freed; glibc else keeps most of what a drawn year took."""
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if set_option is not None:
+        set_option(_GLIBC_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def _open(played: EmbeddedMarket, state: Path) -> RunningExchange:

@@ -54,7 +54,7 @@ async def exchange_of(
 
 @asynccontextmanager
 async def _simulated(session: SessionParameters, folder: SessionFolder) -> AsyncIterator[OpenExchange]:
-    # The simulator needs pandas for its markets, which real trading does without.
+    # Real trading does without the simulator and its packages.
     from crypto_kedro.session.embedded import EmbeddedMarket, embedded_exchange
 
     played = session.simulator

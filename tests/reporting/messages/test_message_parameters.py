@@ -1,13 +1,20 @@
 """Specifies the parameters of messages, and which channels they open."""
 
+import re
+import textwrap
+from pathlib import Path
+
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters.messages import MessageParameters
+from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.reporting.messages.settings import Channel, ChannelKind, Language, WebhookAddress
 from crypto_kedro.session.notice import Severity
 
+PROJECT = Path(__file__).parents[3]
 URL = "https://discord.com/api/webhooks/1122/s3cret"
 WRITTEN = {
     "channels": {
@@ -67,3 +74,31 @@ def test_given_a_wrong_address_when_opened_then_it_is_refused() -> None:
 def test_given_an_unknown_key_or_value_then_it_is_refused(written: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         MessageParameters.model_validate(written)
+
+
+def shipped(environment: str) -> dict[str, object]:
+    written = yaml.safe_load((PROJECT / "conf" / environment / "parameters_session.yml").read_text("utf-8"))
+    return dict(written["session"])
+
+
+@pytest.mark.parametrize("environment", ["paper", "live"])
+def test_given_an_environment_as_it_ships_then_its_owner_is_told_of_trades_and_days(environment: str) -> None:
+    session = SessionParameters.model_validate(shipped(environment))
+
+    (channel,) = session.messages.open_channels(None, {"DISCORD_WEBHOOK_URL": URL})
+
+    assert channel.least is Severity.INFO
+
+
+def test_given_the_example_of_the_document_then_it_fits_into_an_environment() -> None:
+    document = (PROJECT / "docs" / "messages.md").read_text("utf-8")
+    (example,) = re.findall(r"```yaml\n( +session:\n.*?)```", document, re.DOTALL)
+    written = yaml.safe_load(textwrap.dedent(example))
+
+    session = SessionParameters.model_validate(shipped("live") | written["session"])
+
+    assert set(written) == {"session"}
+    assert [(name, channel.least) for name, channel in session.messages.channels.items()] == [
+        ("discord", Severity.INFO),
+        ("pager", Severity.CRITICAL),
+    ]

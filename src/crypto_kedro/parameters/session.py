@@ -60,6 +60,7 @@ class FaceParameters(ParameterGroup):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
     open_reading: bool | None = None
+    allowed_hosts: tuple[str, ...] = ()
     max_data_age_minutes: float = Field(default=17.0, gt=0.0)
     max_cycle_age_minutes: float = Field(default=10.0, gt=0.0)
 

@@ -421,6 +421,15 @@ def test_a_closed_face_shows_nothing_until_it_has_the_token(open_page: OpenPage)
         expect(page.locator("#tile-price .figure")).to_have_text(yen(MARK.ticks))
 
 
+def test_a_face_behind_a_proxy_shows_nothing_until_it_has_the_token(open_page: OpenPage) -> None:
+    forwarded = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+    page = open_page(waits_for="#token-dialog[open]", extra_http_headers=forwarded, viewport=PHONE)
+    expect(page.locator("#tiles .tile")).to_have_count(0)
+    page.locator("#token-form [name=token]").fill(SECRET)
+    page.locator("#token-form .strong").click()
+    expect(page.locator("#tile-price .figure")).to_have_text(yen(MARK.ticks))
+
+
 def test_a_trader_that_falls_silent_is_shown_as_such_and_comes_back(open_page: OpenPage) -> None:
     page = open_page()
     page.clock.install()

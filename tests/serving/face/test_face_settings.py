@@ -42,6 +42,8 @@ def test_the_token_never_shows() -> None:
         ({"open_reading": False, "token": FaceToken(GOOD)}, False),
         ({"host": "0.0.0.0", "token": FaceToken(GOOD)}, False),
         ({"host": "0.0.0.0", "open_reading": True}, True),
+        ({"allowed_hosts": ("trader.example",), "token": FaceToken(GOOD)}, True),
+        ({"allowed_hosts": ("trader.example",), "open_reading": True}, True),
     ],
 )
 def test_figures_are_open_on_this_machine_alone_unless_a_setting_says_otherwise(
@@ -54,7 +56,12 @@ def test_figures_are_open_on_this_machine_alone_unless_a_setting_says_otherwise(
     ("settings", "named"),
     [
         ({"host": "0.0.0.0"}, "there is no token"),
-        ({"open_reading": False}, "there is no token"),
+        ({"open_reading": False}, "open_reading false .* there is no token"),
+        ({"allowed_hosts": ("trader.example",)}, r"allowed_hosts \['trader.example'\] .* there is no token"),
+        ({"allowed_hosts": ("https://trader.example",)}, "allowed_hosts has 'https://trader.example'"),
+        ({"allowed_hosts": ("trader.example:443",)}, "allowed_hosts has 'trader.example:443'"),
+        ({"allowed_hosts": ("*.example",)}, r"allowed_hosts has '\*.example'"),
+        ({"allowed_hosts": ("",)}, "allowed_hosts has ''"),
         ({"port": -1}, "port is -1"),
         ({"port": 65_536}, "port is 65536"),
         ({"max_data_age_ms": 0}, "max_data_age_ms is 0"),

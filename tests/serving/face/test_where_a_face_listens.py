@@ -14,6 +14,11 @@ def test_given_no_variable_then_the_parameters_hold() -> None:
     assert (settings.max_data_age_ms, settings.max_cycle_age_ms) == (1_200_000, 90_000)
 
 
+def test_given_names_by_which_a_proxy_calls_the_face_then_they_reach_it() -> None:
+    face = FaceParameters.model_validate({"allowed_hosts": ["trader.example"]})
+    assert face_settings(face, TOKEN, {}).allowed_hosts == ("trader.example",)
+
+
 def test_given_the_port_of_a_container_then_it_is_taken_on_every_network() -> None:
     settings = face_settings(FaceParameters(port=8123), TOKEN, {"PORT": "9090"})
     assert (settings.host, settings.port) == ("0.0.0.0", 9090)

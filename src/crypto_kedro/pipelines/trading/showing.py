@@ -42,6 +42,7 @@ def face_settings(
         port=port,
         token=token,
         open_reading=face.open_reading,
+        allowed_hosts=face.allowed_hosts,
         max_data_age_ms=round(face.max_data_age_minutes * MINUTE_MS),
         max_cycle_age_ms=round(face.max_cycle_age_minutes * MINUTE_MS),
     )

@@ -5,6 +5,7 @@ import logging
 from starlette.requests import Request
 
 from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.serving.face.origin import is_local
 from crypto_kedro.serving.face.settings import TOKEN_VARIABLE, FaceSettings
 
 TOKEN_HEADER = "x-face-token"
@@ -28,11 +29,19 @@ class AccessError(CryptoKedroError):
 def require_reader(request: Request, settings: FaceSettings) -> None:
     """Let a request read.
 
+    What a proxy forwards comes from other machines, though the proxy stands on this one.
+
     Raises:
-        AccessError: reading is not open, and the request does not carry the token.
+        AccessError: reading is not open to it, and it does not carry the token.
     """
-    if not settings.is_open:
-        require_bearer(request, settings)
+    is_open = settings.is_open if is_local(request) else settings.open_reading
+    if is_open:
+        return
+    if settings.token is None:
+        raise AccessError(
+            f"this trader has no token, so it is read on its own machine alone; set {TOKEN_VARIABLE}", 403
+        )
+    require_bearer(request, settings)
 
 
 def require_bearer(request: Request, settings: FaceSettings) -> None:

@@ -11,7 +11,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,8 +18,10 @@ from starlette.types import ASGIApp
 
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.serving.face.access import AccessError, require_bearer, require_reader
+from crypto_kedro.serving.face.answers import JsonAnswer, refusal
 from crypto_kedro.serving.face.edge import Edge
 from crypto_kedro.serving.face.metrics import CONTENT_TYPE, metrics_text
+from crypto_kedro.serving.face.origin import KnownHosts
 from crypto_kedro.serving.face.pages import page_routes
 from crypto_kedro.serving.face.readiness import checks
 from crypto_kedro.serving.face.rendering import plain, status_json
@@ -43,22 +44,12 @@ class StopOrder(Struct, frozen=True, forbid_unknown_fields=True):
     flatten: bool = False
 
 
-class JsonAnswer(Response):
-    """A JSON body that nobody may keep."""
-
-    media_type = "application/json; charset=utf-8"
-
-    def __init__(self, content: Any, status_code: int = 200) -> None:
-        super().__init__(msgspec.json.encode(content), status_code, {"cache-control": "no-store"})
-
-
 def build_face(trader: WatchedTrader, settings: FaceSettings) -> ASGIApp:
     """Build the application; it is to be served on the trader's own event loop."""
     face = _Face(trader, settings)
     middleware = [Middleware(GZipMiddleware, minimum_size=_SMALLEST_TO_COMPRESS, compresslevel=_COMPRESSION)]
-    if settings.on_loopback:
-        # A page from elsewhere could otherwise read the account under a name of its own that leads to this machine.
-        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]))
+    if settings.host_names:
+        middleware.append(Middleware(KnownHosts, names=settings.host_names))
     application = Starlette(
         routes=[
             Route("/health", face.health, methods=["GET"]),
@@ -115,10 +106,10 @@ class _Face:
         try:
             order = msgspec.json.decode(await request.body(), type=StopOrder)
         except msgspec.MsgspecError as error:
-            return _refusal(f'stop: {error}; send {{"reason": "why", "flatten": false}}', 400)
+            return refusal(f'stop: {error}; send {{"reason": "why", "flatten": false}}', 400)
         reason = order.reason.strip()
         if not 0 < len(reason) <= _LONGEST_REASON:
-            return _refusal(f"stop: say why, in 1 to {_LONGEST_REASON} characters", 400)
+            return refusal(f"stop: say why, in 1 to {_LONGEST_REASON} characters", 400)
         await self._whole(self._trader.stop(by=BY, reason=reason, flatten=order.flatten))
         return JsonAnswer({"halted": plain(self._trader.status().halted)})
 
@@ -130,24 +121,20 @@ class _Face:
         return await asyncio.shield(task)
 
 
-def _refusal(sentence: str, status: int) -> JsonAnswer:
-    return JsonAnswer({"error": sentence}, status)
-
-
 async def _unknown(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _refusal(f"{request.method} {request.url.path}: {error.detail}", error.status_code)
+    return refusal(f"{request.method} {request.url.path}: {error.detail}", error.status_code)
 
 
 async def _forbidden(_: Request, error: Exception) -> Response:
     assert isinstance(error, AccessError)
-    return _refusal(str(error), error.status)
+    return refusal(str(error), error.status)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     _log.error("%s %s: %s", request.method, request.url.path, error)
-    return _refusal(str(error), 503)
+    return refusal(str(error), 503)
 
 
 async def _broken(_: Request, __: Exception) -> Response:
-    return _refusal("the trader met an error of its own; its log has it", 500)
+    return refusal("the trader met an error of its own; its log has it", 500)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,7 +12,8 @@ from crypto_kedro.market.bars import MINUTE_MS
 
 TOKEN_VARIABLE = "CRYPTO_KEDRO_FACE_TOKEN"
 SHORTEST_TOKEN = 32
-_LOOPBACK = ("127.0.0.1", "localhost")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
 _PORTS = range(2**16)
 
 
@@ -70,7 +72,8 @@ class FaceSettings:
         host: IPv4 address or name to listen on; ``0.0.0.0`` is every network, as a container needs.
         port: TCP port; 0 takes a free one.
         token: lets its bearer act; without one nobody may.
-        open_reading: whether figures and page are shown without the token; None shows them on loopback alone.
+        open_reading: whether figures and page are shown without the token; None shows them on this machine alone.
+        allowed_hosts: names beside those of loopback by which requests may call the face, as a proxy passes them on.
         max_data_age_ms: age of the latest bar, from its close, up to which the trader is ready.
         max_cycle_age_ms: age of the last cycle, from its end, up to which the trader is ready.
 
@@ -82,6 +85,7 @@ class FaceSettings:
     port: int = 8080
     token: FaceToken | None = None
     open_reading: bool | None = None
+    allowed_hosts: tuple[str, ...] = ()
     max_data_age_ms: int = 17 * MINUTE_MS
     max_cycle_age_ms: int = 10 * MINUTE_MS
 
@@ -91,18 +95,33 @@ class FaceSettings:
         for name in ("max_data_age_ms", "max_cycle_age_ms"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"face: {name} is {getattr(self, name)}; it must be above 0")
-        if self.token is None and not self.is_open:
+        for name in self.allowed_hosts:
+            if not _HOST_NAME.fullmatch(name):
+                raise ConfigurationError(
+                    f"face: allowed_hosts has {name!r}; write a host alone, such as trader.example, "
+                    "without scheme, port, path or wildcard"
+                )
+        if self.token is None and (not self.is_open or (self.allowed_hosts and not self.open_reading)):
+            reading = "unset" if self.open_reading is None else "false"
             raise ConfigurationError(
-                f"face: host {self.host} can be reached from other machines and there is no token, so nobody may read; "
-                f"set {TOKEN_VARIABLE}, or open_reading to show the account to everybody"
+                f"face: with host {self.host}, allowed_hosts {list(self.allowed_hosts)} and open_reading {reading}, "
+                f"reading takes a token and there is no token; set {TOKEN_VARIABLE}, or open_reading to show the account "
+                "to everybody"
             )
 
     @property
     def on_loopback(self) -> bool:
         """Whether this machine alone can reach the face."""
-        return self.host in _LOOPBACK
+        return self.host in LOOPBACK_NAMES
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """Names by which requests may call the face, in lower case; empty on a network without `allowed_hosts`."""
+        if not self.on_loopback and not self.allowed_hosts:
+            return frozenset()
+        return frozenset({*LOOPBACK_NAMES, *(name.lower() for name in self.allowed_hosts)})
 
     @property
     def is_open(self) -> bool:
-        """Whether figures and page are shown without the token."""
+        """Whether figures are shown without the token to who reaches the face without a proxy."""
         return self.on_loopback if self.open_reading is None else self.open_reading

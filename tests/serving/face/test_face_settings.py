@@ -56,7 +56,7 @@ def test_figures_are_open_on_this_machine_alone_unless_a_setting_says_otherwise(
     ("settings", "named"),
     [
         ({"host": "0.0.0.0"}, "there is no token"),
-        ({"open_reading": False}, "open_reading false .* there is no token"),
+        ({"open_reading": False}, "open_reading false.* there is no token"),
         ({"allowed_hosts": ("trader.example",)}, r"allowed_hosts \['trader.example'\] .* there is no token"),
         ({"allowed_hosts": ("https://trader.example",)}, "allowed_hosts has 'https://trader.example'"),
         ({"allowed_hosts": ("trader.example:443",)}, "allowed_hosts has 'trader.example:443'"),

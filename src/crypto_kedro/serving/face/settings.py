@@ -105,8 +105,8 @@ class FaceSettings:
             reading = "unset" if self.open_reading is None else "false"
             raise ConfigurationError(
                 f"face: with host {self.host}, allowed_hosts {list(self.allowed_hosts)} and open_reading {reading}, "
-                f"reading takes a token and there is no token; set {TOKEN_VARIABLE}, or open_reading to show the account "
-                "to everybody"
+                f"reading takes a token and there is no token; set {TOKEN_VARIABLE}, or open_reading to show the "
+                "account to everybody"
             )
 
     @property

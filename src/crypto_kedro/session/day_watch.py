@@ -65,7 +65,9 @@ class DayWatch:
         try:
             figures = await asyncio.to_thread(day_of_journal, self._journal.path, day)
         except CryptoKedroError as error:
-            self._teller.note_incident(IncidentSeen(Severity.WARNING, FAILED, f"the day's digest failed: {error}"))
+            incident = IncidentSeen(Severity.WARNING, FAILED, f"the day's digest failed: {error}")
+            self._teller.note_incident(incident)
+            self._teller.tell(incident)
         else:
             if self._teller.write(DayTold(day)):
                 self._teller.tell(figures)

@@ -53,13 +53,22 @@ class News(Struct, frozen=True):
 
 
 class SessionBegan(News, frozen=True):
-    """The trader took up its work; ``model`` is the model's version and ``stage`` the capital stage allowed."""
+    """The trader took up its work.
+
+    Args:
+        session_id: of the journal.
+        model: the model's version.
+        stage: the capital stage allowed.
+        equity: what the account is worth.
+        halt: who halted trading and why, None while it is allowed.
+    """
 
     code: ClassVar[str] = "session_began"
     session_id: str
     model: str
     stage: int
     equity: Jpy
+    halt: str | None = None
 
 
 class SessionOver(News, frozen=True):
@@ -72,14 +81,28 @@ class SessionOver(News, frozen=True):
 
 
 class PositionOpened(News, frozen=True):
-    """An entry was filled and its stop rests; ``price`` is the average of the fills in JPY."""
+    """An entry was filled; ``price`` is the average of the fills in JPY, ``stop`` None while no stop rests yet."""
 
     code: ClassVar[str] = "position_opened"
     side: PositionSide
     amount: Btc
     price: Price
-    stop: Price
+    stop: Price | None
     take_profit: Price | None
+
+
+class PositionBare(News, frozen=True):
+    """A cycle left an own position without a stop; ``level`` is critical if the one before it did as well."""
+
+    code: ClassVar[str] = "position_bare"
+    level: Severity
+    side: PositionSide
+    amount: Btc
+
+    @property
+    def repeats(self) -> str:
+        """The same side, as urgent."""
+        return f"{self.level}/{self.side}"
 
 
 class PositionClosed(News, frozen=True):
@@ -229,7 +252,7 @@ class Notice(Struct, frozen=True):
     @property
     def severity(self) -> Severity:
         """How soon a human should look."""
-        return self.news.level if isinstance(self.news, IncidentSeen) else self.news.severity
+        return self.news.level if isinstance(self.news, IncidentSeen | PositionBare) else self.news.severity
 
     @property
     def code(self) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import CycleReport, CycleTerms
 from crypto_kedro.session.journal import HaltInForce, Journal, Writer
-from crypto_kedro.session.journal.records import Incident, Lineage, Record, Trigger
-from crypto_kedro.session.news import news_of
+from crypto_kedro.session.journal.records import Incident, Lineage, Record, Resumed, Trigger
+from crypto_kedro.session.news import Passage, halt_told, news_of, trouble_of
 from crypto_kedro.session.notice import IncidentSeen as IncidentNews
 from crypto_kedro.session.notice import News, Notice, Notifier
 from crypto_kedro.session.status import AccountSeen, BarSeen, CycleCounts, CycleSeen, TraderStatus
@@ -61,11 +61,13 @@ class Teller:
         self._halt = self._told = self._obeyed = journal.halt()
         self._counts = CycleCounts()
         self._last: CycleSeen | None = None
-        self._last_error: str | None = None
+        self._trouble: str | None = None
         self._seen: CycleReport | None = None
         self._session_id = ""
         self._writer: Writer | None = None
         self._unwritten: list[Incident] = []
+        self._noted: set[str] = set()
+        self._read_up_to = journal.head.seq
         self.bar_close_ms: int | None = None
         self.next_wake_ms: int | None = None
 
@@ -82,6 +84,8 @@ class Teller:
     def begin(self, writer: Writer) -> None:
         """Take note that a session has begun, and write down the incidents that waited for one."""
         self._session_id, self._writer = writer.session_id, writer
+        # What befell trading while no cycle ran is news to the first one.
+        self._halt, self._told = self._journal.halt(), halt_told(self._journal)
         waiting, self._unwritten = self._unwritten, []
         if waiting:
             self._journal.append(writer, self._clock.now_ms(), *waiting)
@@ -98,14 +102,27 @@ class Teller:
             obeyed: the halt that was in force when it began; one that came amid it is for the next.
         """
         before, halted = self._seen, self._told
+        known = {(seen.code, seen.text) for seen in self._memory.incidents}
         self._obeyed = obeyed
         self._halt = self._told = self._journal.halt()
         self._count(report)
-        closed = self._memory.refresh()
-        account = None if before is None else before.account
-        for news in news_of(report, self._last_error, account, closed, halted, self._told):
+        closed, incidents = self._memory.refresh(), self._new_incidents()
+        trouble = trouble_of(report, incidents)
+        passage = Passage(
+            report=report,
+            before=None if before is None else before.account,
+            closed=closed,
+            # Each session finds the same foreign fills anew.
+            incidents=[news for news in incidents if (news.incident, news.text) not in known],
+            trouble=trouble,
+            trouble_before=self._trouble,
+            halt_before=halted,
+            halt=self._told,
+            resumed=self._latest_resumed() if halted is not None and self._told is None else None,
+        )
+        for news in news_of(passage):
             self.tell(news)
-        self._last_error = report.error
+        self._trouble = None if trouble is None else trouble.incident
 
     def note_failure(self, error: str) -> None:
         """Take note that no cycle could be run."""
@@ -118,7 +135,8 @@ class Teller:
         self._halt = self._journal.halt()
 
     def note_incident(self, incident: IncidentNews) -> None:
-        """Write an incident down; between two sessions it waits for the next."""
+        """Write an incident down; between two sessions it waits for the next. Telling it is up to the caller."""
+        self._noted.add(incident.incident)
         record = Incident(incident.level, incident.incident, incident.text)
         if not self.write(record):
             self._unwritten.append(record)
@@ -173,6 +191,19 @@ class Teller:
             decision=memory.decision,
             incidents=memory.incidents,
         )
+
+    def _new_incidents(self) -> list[IncidentNews]:
+        """Return what the session's cycles have written down as incidents since it was last asked."""
+        found = []
+        for entry in self._journal.entries(Incident, session_id=self._session_id, after=self._read_up_to):
+            self._read_up_to, record = entry.seq, entry.record
+            if record.code not in self._noted:
+                found.append(IncidentNews(record.severity, record.code, record.text))
+        return found
+
+    def _latest_resumed(self) -> Resumed:
+        *_, latest = self._journal.entries(Resumed)
+        return latest.record
 
     def _count(self, report: CycleReport) -> None:
         counts = self._counts

@@ -98,8 +98,10 @@ class Trader:
         """
         teller, writer = self._teller, self._session.writer
         if is_told:
-            stage = teller.status().funding_stage
-            teller.tell(SessionBegan(writer.session_id, teller.model_version, stage, teller.equity()))
+            status = teller.status()
+            halt = None if status.halted is None else f"{status.halted.by}: {status.halted.reason}"
+            stage = status.funding_stage
+            teller.tell(SessionBegan(writer.session_id, teller.model_version, stage, teller.equity(), halt))
         try:
             yield
         except LeaseLostError:

@@ -5,7 +5,7 @@ from discord_server import discord_faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from told_news import ALL_NEWS, AT_MS, CLOSED, DAY, HALTED, LONG, OPENED, SHORT, incident, notice
+from told_news import ALL_NEWS, AT_MS, BEGAN, CLOSED, DAY, HALTED, LONG, OPENED, SHORT, incident, notice
 
 from crypto_kedro.reporting.messages.body import body_of
 from crypto_kedro.reporting.messages.outbox import Batch, Telling
@@ -68,6 +68,36 @@ def test_an_entry_without_take_profit_says_so() -> None:
     opened = PositionOpened(SHORT, Btc.of("1"), Price(1), Price(2), None)
 
     assert said(opened, Language.ENGLISH).text == "Stop 2 JPY, take-profit none"
+
+
+def test_a_position_that_has_no_stop_yet_says_so() -> None:
+    assert said(replace(OPENED, stop=None), Language.JAPANESE).text == "逆指値 未設定、利確 15,300,000円"
+
+
+def test_a_session_that_begins_halted_says_so() -> None:
+    halted = replace(BEGAN, halt="maria: going on holiday")
+
+    assert said(halted, Language.JAPANESE).text.endswith("セッション s-1\n取引は停止中: maria: going on holiday")
+
+
+@pytest.mark.parametrize(
+    ("code", "language", "title"),
+    [
+        ("foreign_fill", Language.JAPANESE, "障害: 口座に他者の約定"),
+        ("foreign_fill", Language.ENGLISH, "Incident: trade of somebody else on the account"),
+        ("never_seen_before", Language.JAPANESE, "障害: never_seen_before"),
+    ],
+)
+def test_an_incident_is_named_in_words_where_it_has_some(code: str, language: Language, title: str) -> None:
+    assert said(incident(code=code), language).title == title
+
+
+def test_a_plain_webhook_is_given_the_code_of_an_incident() -> None:
+    channel = Channel(kind=ChannelKind.WEBHOOK, address=ADDRESS)
+
+    body = body_of(Batch((Telling(notice(incident(code="foreign_fill")), 1, AT_MS),), 0), channel)
+
+    assert body.payload["notices"][0]["incident"] == "foreign_fill"
 
 
 def test_a_day_of_unknown_equity_says_so() -> None:

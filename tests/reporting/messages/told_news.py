@@ -12,6 +12,7 @@ from crypto_kedro.session.notice import (
     LeaseLost,
     News,
     Notice,
+    PositionBare,
     PositionClosed,
     PositionOpened,
     ProtectionRepaired,
@@ -29,6 +30,7 @@ LONG, SHORT = PositionSide.LONG, PositionSide.SHORT
 
 OPENED = PositionOpened(LONG, Btc.of("0.0012"), Price(15_000_000), Price(14_800_000), Price(15_300_000))
 CLOSED = PositionClosed(SHORT, Btc.of("0.0012"), Price(14_900_000), Jpy.of("-1234.5678"), "time_limit")
+BEGAN = SessionBegan("s-1", "7", 1, Jpy.of("100000"))
 HALTED = TradingHalted("maria", "going on holiday", True)
 DAY = DayClosed(
     day=20_717,
@@ -47,9 +49,10 @@ DAY = DayClosed(
 )
 
 ALL_NEWS: tuple[News, ...] = (
-    SessionBegan("s-1", "7", 1, Jpy.of("100000")),
+    BEGAN,
     SessionOver("s-1", "SIGTERM", Jpy.of("100000")),
     OPENED,
+    PositionBare(Severity.CRITICAL, LONG, Btc.of("0.0012")),
     CLOSED,
     ProtectionRepaired(LONG, Btc.of("0.0012"), Price(14_800_000), "missing"),
     HALTED,

@@ -20,7 +20,7 @@ from crypto_kedro.reporting.messages.words import (
     message_of,
     shortened,
 )
-from crypto_kedro.session.notice import Severity
+from crypto_kedro.session.notice import IncidentOver, IncidentSeen, News, Severity
 
 _COLOURS = {Severity.INFO: 0x4F8FBF, Severity.WARNING: 0xD9A23B, Severity.CRITICAL: 0xC9433A}
 _WITHOUT_PUSH = 1 << 12
@@ -54,6 +54,7 @@ def body_of(batch: Batch, channel: Channel) -> Body:
             "notices": [
                 {
                     "code": message.code,
+                    **_incident(telling.notice.news),
                     "severity": message.severity.value,
                     "environment": message.environment,
                     "at": utc_iso(message.at_ms),
@@ -65,6 +66,11 @@ def body_of(batch: Batch, channel: Channel) -> Body:
             ],
         }
     )
+
+
+def _incident(news: News) -> dict[str, str]:
+    """Return the incident's own code, by which the journal has it."""
+    return {"incident": news.incident} if isinstance(news, IncidentSeen | IncidentOver) else {}
 
 
 def _for_discord(messages: Sequence[Message], severity: Severity, lost: str, mention: str | None) -> Body:

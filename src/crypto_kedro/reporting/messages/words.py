@@ -4,10 +4,21 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN
 
+from crypto_kedro.reporting.messages.incidents import incident_words
 from crypto_kedro.reporting.messages.outbox import Telling
 from crypto_kedro.reporting.messages.reasons import reason_words
 from crypto_kedro.reporting.messages.settings import Language
-from crypto_kedro.session.notice import DayClosed, News, PositionClosed, Severity, TradingHalted
+from crypto_kedro.session.notice import (
+    DayClosed,
+    IncidentOver,
+    IncidentSeen,
+    News,
+    PositionClosed,
+    PositionOpened,
+    SessionBegan,
+    Severity,
+    TradingHalted,
+)
 from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.orders import PositionSide
 
@@ -41,9 +52,10 @@ class Message:
 
 
 _ENGLISH = {
-    "session_began": ("Trading begins", "Model {model}, stage {stage}, equity {equity}\nSession {session_id}"),
+    "session_began": ("Trading begins", "Model {model}, stage {stage}, equity {equity}\nSession {session_id}{halt}"),
     "session_over": ("Trading ends", "{reason}; equity {equity}\nSession {session_id}"),
     "position_opened": ("Opened {side} {amount} at {price}", "Stop {stop}, take-profit {take_profit}"),
+    "position_bare": ("No stop: {side} {amount}", "No stop rests at the exchange for this position"),
     "position_closed": ("Closed {side} {amount} at {price}: {net}", "{reason}"),
     "protection_repaired": ("Protection repaired", "{side} {amount}: {fault}; the stop rests at {stop} now"),
     "trading_halted": ("Trading is halted", "{reason} (by {by}){flatten}"),
@@ -59,9 +71,10 @@ _ENGLISH = {
     "greeting": ("Test message", "This channel is told of what is {least} and above"),
 }
 _JAPANESE = {
-    "session_began": ("取引を開始", "モデル {model}、ステージ {stage}、純資産 {equity}\nセッション {session_id}"),
+    "session_began": ("取引を開始", "モデル {model}、ステージ {stage}、純資産 {equity}\nセッション {session_id}{halt}"),
     "session_over": ("取引を終了", "{reason}、純資産 {equity}\nセッション {session_id}"),
     "position_opened": ("新規 {side} {amount} @ {price}", "逆指値 {stop}、利確 {take_profit}"),
+    "position_bare": ("逆指値なし: {side} {amount}", "この建玉の逆指値が取引所にありません"),
     "position_closed": ("決済 {side} {amount} @ {price}: {net}", "{reason}"),
     "protection_repaired": ("逆指値を修復", "{side} {amount}: {fault}。逆指値は {stop} に設定済み"),
     "trading_halted": ("取引を停止", "{reason}({by}){flatten}"),
@@ -84,6 +97,8 @@ _SIDES = {
 _YEN = {Language.ENGLISH: "{:,} JPY", Language.JAPANESE: "{:,}円"}
 _NOTHING = {Language.ENGLISH: "none", Language.JAPANESE: "なし"}
 _UNKNOWN = {Language.ENGLISH: "unknown", Language.JAPANESE: "不明"}
+_NO_STOP = {Language.ENGLISH: "none yet", Language.JAPANESE: "未設定"}
+_HALTED = {Language.ENGLISH: "\nTrading is halted: {halt}", Language.JAPANESE: "\n取引は停止中: {halt}"}
 _FLATTEN = {Language.ENGLISH: "\nThe position is closed too", Language.JAPANESE: "\n建玉も決済します"}
 _REPEATED = {
     Language.ENGLISH: "\nSeen {times} times since {since} JST",
@@ -144,6 +159,12 @@ def _values(news: News, language: Language) -> dict[str, str]:
             values["net"] = _gain(news.net, language)
             values["drawdown"] = f"{news.drawdown:.1%}"
             values["funnel"] = _funnel(news, language)
+        case SessionBegan():
+            values["halt"] = "" if news.halt is None else _HALTED[language].format(halt=news.halt)
+        case PositionOpened(stop=None):
+            values["stop"] = _NO_STOP[language]
+        case IncidentSeen() | IncidentOver():
+            values["incident"] = incident_words(news.incident, language)
         case PositionClosed():
             values["net"] = _gain(news.net, language)
             values["reason"] = reason_words(news.reason, language)

@@ -1,0 +1,28 @@
+"""The incidents of a session in few words, Japanese and English."""
+
+from crypto_kedro.reporting.messages.settings import Language
+
+_ENGLISH = {
+    "exchange_unreachable": "the exchange does not answer",
+    "exchange_stopped_trading": "the exchange lets nobody trade",
+    "stale_rules": "old market rules in use",
+    "foreign_fill": "trade of somebody else on the account",
+    "lease_store": "the lease cannot be renewed",
+    "half_halted": "the halt is written in one place only",
+    "day_digest_failed": "no digest of the day",
+}
+_JAPANESE = {
+    "exchange_unreachable": "取引所が応答しない",
+    "exchange_stopped_trading": "取引所が取引を受け付けない",
+    "stale_rules": "古い市場ルールを使用中",
+    "foreign_fill": "口座に他者の約定",
+    "lease_store": "リースを更新できない",
+    "half_halted": "停止の記録が片方だけ",
+    "day_digest_failed": "日次ダイジェストを作成できない",
+}
+_WORDS = {Language.ENGLISH: _ENGLISH, Language.JAPANESE: _JAPANESE}
+
+
+def incident_words(code: str, language: Language) -> str:
+    """Return an incident's code in words; one that has none is returned as it is."""
+    return _WORDS[language].get(code, code)

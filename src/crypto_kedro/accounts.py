@@ -15,7 +15,7 @@ from crypto_kedro.accounting.cost_basis import Holding, Method
 from crypto_kedro.accounting.elsewhere import read_coin_trades, satoshi_of
 from crypto_kedro.accounting.trades import AccountingError
 from crypto_kedro.errors import CryptoKedroError
-from crypto_kedro.session.folder import SessionFolder
+from crypto_kedro.session.folder import chosen_journal
 from crypto_kedro.trading.money import Jpy
 from crypto_kedro.trading.orders import Fill
 
@@ -77,7 +77,8 @@ async def bitbank_history(
 
 
 @click.command(name="accounts")
-@click.option("--env", "-e", default=None, help="Environment whose journal to read; with --bitbank, whose API key.")
+@click.option("--env", "-e", default=None, help="Environment or folder, such as paper or simulator, whose journal to "
+              "read; default: the only one there is. With --bitbank: environment whose API key to use.")  # fmt: skip
 @click.option("--journal", type=click.Path(dir_okay=False, path_type=Path), help="Another journal.")
 @click.option("--session", "session_id", help="Only this session of the journal.")
 @click.option("--bitbank", is_flag=True, help="Ask bitbank itself, with the API key; orders are not touched.")
@@ -107,6 +108,8 @@ def accounts(
     """Write the books: fills, days, months, and the yearly table of a Japanese tax return, as CSV.
 
     Examples:
+      kedro accounts
+
       kedro accounts --env live
 
       kedro accounts --bitbank --year 2026 --method total-average
@@ -118,12 +121,8 @@ def accounts(
         if bitbank:
             since_ms = _since_ms(since, year)
             history = _ask_bitbank(context.obj.project_path, env, since_ms)
-        elif journal is not None:
-            history = journal_history(journal, session_id)
-        elif env is not None:
-            history = journal_history(SessionFolder.of(context.obj.project_path, env).journal, session_id)
         else:
-            raise click.UsageError("accounts: give --env (paper or live), --journal PATH or --bitbank")
+            history = journal_history(journal or chosen_journal(context.obj.project_path, env), session_id)
         books = make_books(
             history.fills,
             tuple(Method) if method is None else (Method(method),),

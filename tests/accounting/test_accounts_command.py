@@ -29,8 +29,16 @@ def journal_of(path: Path, fills: Sequence[Fill], environment: str = "live", ses
     return path
 
 
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(accounts, [str(argument) for argument in arguments])
+def kept(project: Path, name: str, fills: Sequence[Fill]) -> None:
+    """Leave the journal of a folder."""
+    folder = SessionFolder.of(project, name)
+    folder.root.mkdir(parents=True)
+    journal_of(folder.journal, fills)
+
+
+def run(*arguments: str | Path, project: Path | None = None) -> Result:
+    metadata = SimpleNamespace(project_path=project)
+    return CliRunner().invoke(accounts, [str(argument) for argument in arguments], obj=metadata)
 
 
 def test_given_a_live_journal_when_accounted_then_the_income_is_told_and_the_files_are_named(tmp_path: Path) -> None:
@@ -58,16 +66,44 @@ def test_given_a_paper_journal_when_accounted_then_it_is_said_to_be_practice(tmp
     assert told.output.startswith("PAPER money: these books are practice, not for a tax return.\n")
 
 
-def test_given_an_environment_when_accounted_then_the_journal_of_its_sessions_is_read(tmp_path: Path) -> None:
-    folder = SessionFolder.of(tmp_path, "paper")
-    folder.root.mkdir(parents=True)
-    journal_of(folder.journal, ROUND_TRIPS, "paper")
-    project = SimpleNamespace(project_path=tmp_path)
+@pytest.mark.parametrize("named", [(), ("--env", "paper"), ("--env", "simulator")])
+def test_given_the_journal_of_one_folder_when_accounted_then_it_is_found(
+    tmp_path: Path, named: tuple[str, ...]
+) -> None:
+    kept(tmp_path, "simulator", ROUND_TRIPS)
 
-    told = CliRunner().invoke(accounts, ["--env", "paper", "--out", str(tmp_path / "books")], obj=project)
+    told = run(*named, "--out", tmp_path / "books", project=tmp_path)
 
     assert told.exit_code == 0, told.output
     assert "income -4,085 JPY" in told.output
+
+
+def test_given_a_rehearsal_beside_it_when_live_is_accounted_then_real_money_alone_is_read(tmp_path: Path) -> None:
+    kept(tmp_path, "live-rehearsal", ROUND_TRIPS)
+    kept(tmp_path, "live", ROUND_TRIPS[:2])
+
+    told = run("--env", "live", "--out", tmp_path / "books", "--method", "total-average", project=tmp_path)
+
+    assert "income 639 JPY (revenue 639, expenses 0, 1 margin closings)" in told.output
+
+
+@pytest.mark.parametrize(
+    ("folders", "sentence"),
+    [
+        (("live", "simulator"), "there are journals of live, simulator; name one of them with --env"),
+        ((), "no session has left a journal here; run one, or name a file with --journal"),
+    ],
+)
+def test_given_no_or_several_journals_when_none_is_named_then_one_sentence_tells(
+    tmp_path: Path, folders: tuple[str, ...], sentence: str
+) -> None:
+    for folder in folders:
+        kept(tmp_path, folder, ROUND_TRIPS)
+
+    told = run(project=tmp_path)
+
+    assert told.exit_code == 1
+    assert sentence in told.output
 
 
 def test_given_one_session_of_two_when_accounted_then_the_other_is_left_out(tmp_path: Path) -> None:
@@ -114,7 +150,6 @@ def test_given_a_history_that_begins_with_a_position_then_an_earlier_one_is_aske
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "give --env (paper or live), --journal PATH or --bitbank"),
         (("--journal", "nowhere.db", "--bitbank"), "not both"),
         (("--journal", "nowhere.db"), "no such file"),
         (("--bitbank",), "--bitbank needs --year or --since"),

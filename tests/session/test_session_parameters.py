@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters.session import SessionParameters
+from crypto_kedro.session.folder import ENVIRONMENT_FOLDERS
 
 HERE = dict.fromkeys(("public", "private", "stream", "private_stream"), "http://127.0.0.1:8900")
 
@@ -59,7 +60,9 @@ def test_given_a_combination_that_must_not_be_when_read_then_it_is_refused(chang
 def test_given_an_exchange_when_files_are_kept_then_play_rehearsal_and_earnest_are_apart(
     changes: dict[str, Any], folder: str
 ) -> None:
-    assert session(**changes).folder_name == folder
+    chosen = session(**changes)
+    assert chosen.folder_name == folder
+    assert folder in ENVIRONMENT_FOLDERS[chosen.environment]
 
 
 def test_given_an_address_that_is_neither_bitbank_nor_here_when_it_is_used_then_it_is_refused() -> None:

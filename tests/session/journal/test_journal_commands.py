@@ -71,6 +71,24 @@ def test_given_two_environments_when_none_is_named_then_they_are_asked_for(proje
     assert run("lineage", project, "--order", "17", "--env", "live").exit_code == 0
 
 
+def test_given_a_journal_of_the_simulator_alone_when_paper_is_named_then_it_is_meant(project: ProjectMetadata) -> None:
+    traded(project, "simulator")
+    traded(project, "live")
+    assert run("replay", project, "--env", "paper").exit_code == 0
+    assert run("lineage", project, "--order", "17", "--env", "simulator").exit_code == 0
+
+
+def test_given_several_journals_of_an_environment_when_it_is_named_then_the_one_of_its_name_goes_first(
+    project: ProjectMetadata,
+) -> None:
+    traded(project, "simulator", spoilt=True)
+    traded(project, "paper-rehearsal", spoilt=True)
+    refused = run("replay", project, "--env", "paper")
+    assert refused.output == "Error: there are journals of paper-rehearsal, simulator; name one of them with --env\n"
+    traded(project, "paper")
+    assert run("replay", project, "--env", "paper").exit_code == 0
+
+
 def test_given_an_order_when_traced_then_one_link_stands_on_each_line_and_json_ends_the_output(
     project: ProjectMetadata,
 ) -> None:
@@ -89,7 +107,7 @@ def test_given_an_order_when_traced_then_one_link_stands_on_each_line_and_json_e
     [
         (("lineage", "--order", "99"), "order 99: "),
         (("replay", "--session", "none"), "there is no session none; there are first"),
-        (("replay", "--env", "live"), "there is no such file"),
+        (("replay", "--env", "live"), "no session of live has left a journal here; there are journals of paper"),
         (("replay", "--journal", "absent.db"), "absent.db: there is no such file"),
     ],
 )
@@ -122,8 +140,8 @@ def test_given_a_registry_when_it_is_asked_too_then_it_must_say_the_same_as_the_
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
     shutil.copytree(PROJECT / "src" / "crypto_kedro", tmp_path / "src" / "crypto_kedro")
     metadata = bootstrap_project(PROJECT)._replace(project_path=tmp_path)
-    asked = ("--order", "17", "--env", "paper", "--registry")
-    traded(metadata, "paper")
+    asked = ("--order", "17", "--env", "simulator", "--registry")
+    traded(metadata, "simulator")
     before = mlflow.get_tracking_uri()
     try:
         refused = run("lineage", metadata, *asked)
@@ -136,8 +154,8 @@ def test_given_a_registry_when_it_is_asked_too_then_it_must_say_the_same_as_the_
 
 
 def trace_of(project: ProjectMetadata) -> OrderLineage:
-    """Return the lineage of order 17 on paper."""
-    with Journal.open(SessionFolder.of(project.project_path, "paper").journal, read_only=True) as journal:
+    """Return the lineage of order 17 at the simulator."""
+    with Journal.open(SessionFolder.of(project.project_path, "simulator").journal, read_only=True) as journal:
         return trace_order(journal, 17)
 
 

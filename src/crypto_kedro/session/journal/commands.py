@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.startup import ProjectMetadata
 
-from crypto_kedro.errors import ConfigurationError, CryptoKedroError
-from crypto_kedro.session.folder import SessionFolder
+from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.session.folder import chosen_journal
 
 if TYPE_CHECKING:
     from crypto_kedro.session.journal.lineage import OrderLineage
@@ -22,7 +22,10 @@ _SHOWN = 10
 def _of_a_journal(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that name a journal."""
     environment = click.option(
-        "--env", "-e", default=None, help="Read this environment's journal; default: the only one that ever traded."
+        "--env",
+        "-e",
+        default=None,
+        help="Read the journal of this environment or folder, such as paper or simulator; default: the only one.",
     )
     file = click.option(
         "--journal",
@@ -48,7 +51,7 @@ def replay(metadata: ProjectMetadata, session_id: str | None, env: str | None, f
     from crypto_kedro.session.journal.replay import replay as replay_journal
 
     try:
-        with Journal.open(_journal(metadata.project_path, env, file), read_only=True) as journal:
+        with Journal.open(file or chosen_journal(metadata.project_path, env), read_only=True) as journal:
             result = replay_journal(journal, session_id)
     except CryptoKedroError as error:
         raise click.ClickException(str(error)) from error
@@ -78,10 +81,10 @@ def lineage(
     from crypto_kedro.session.journal.lineage import trace_order
 
     try:
-        with Journal.open(_journal(metadata.project_path, env, file), read_only=True) as journal:
+        with Journal.open(file or chosen_journal(metadata.project_path, env), read_only=True) as journal:
             traced = trace_order(journal, order_id)
         if registry:
-            _confirm(metadata.project_path, env, traced)
+            _confirm(metadata.project_path, traced)
     except CryptoKedroError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -91,33 +94,19 @@ def lineage(
         click.echo(f"{link.name:<10} {link.value}")
 
 
-def _confirm(project_path: Path, env: str | None, traced: "OrderLineage") -> None:
-    """Compare an order's lineage with the registry of an environment."""
+def _confirm(project_path: Path, traced: "OrderLineage") -> None:
+    """Compare an order's lineage with the registry of the environment that its session traded in."""
     from crypto_kedro.parameters import validate_parameters
     from crypto_kedro.project import project_context
     from crypto_kedro.tracking.claims import confirm_claims
     from crypto_kedro.tracking.run import connect
     from crypto_kedro.tracking.target import TrackingTarget
 
-    with project_context(project_path, env) as context:
+    origin = traced.origin.record
+    with project_context(project_path, origin.environment) as context:
         tracking = validate_parameters(context.config_loader["parameters"]).tracking
     connect(TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment), project_path)
-    confirm_claims(traced.origin.record.lineage.model_version, traced.claims)
-
-
-def _journal(project_path: Path, env: str | None, file: Path | None) -> Path:
-    """Return the file that is meant."""
-    if file is not None:
-        return file
-    if env is not None:
-        return SessionFolder.of(project_path, env).journal
-    traded = [folder for folder in SessionFolder.all(project_path) if folder.journal.is_file()]
-    if not traded:
-        raise ConfigurationError("no session has left a journal here; run one, or name a file with --journal")
-    if len(traded) > 1:
-        names = ", ".join(folder.environment for folder in traded)
-        raise ConfigurationError(f"there are journals of {names}; name one of them with --env")
-    return traded[0].journal
+    confirm_claims(origin.lineage.model_version, traced.claims)
 
 
 def _tell(session: "SessionReplay") -> None:

@@ -9,16 +9,16 @@ from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.session.cycle import CycleReport
 from crypto_kedro.session.day_watch import DayWatch
 from crypto_kedro.session.journal import Journal
-from crypto_kedro.session.journal.halt import halt_trading
 from crypto_kedro.session.journal.records import Trigger
 from crypto_kedro.session.notice import IncidentSeen
 from crypto_kedro.session.opening import Outfit, begun_session
-from crypto_kedro.session.status import AccountSeen, TraderStatus
-from crypto_kedro.session.trader import Trader, report_json
+from crypto_kedro.session.status import TraderStatus
+from crypto_kedro.session.stop import StopFlag, StopOrder
+from crypto_kedro.session.trader import Trader, report_json, write_halt
 from crypto_kedro.session.waking import Mode
 
-_WATCH_BARE_S = 2.0
-"""Pause between the cycles of a tick that look after a position without a stop, in seconds of the session's clock."""
+_SETTLE_S = 2.0
+"""Pause between the cycles of a tick that has not settled, in seconds of the session's clock."""
 _MARGIN_MS = 10_000
 
 
@@ -57,13 +57,13 @@ class Desk:
         """Write a halt down, durably, and wake the cycle that obeys it.
 
         Raises:
-            CryptoKedroError: it could not be written down.
+            StopError: it could be written neither into the journal nor into the flag.
         """
         if self._trader is not None:
             await self._trader.stop(by=by, reason=reason, flatten=flatten)
             return
-        halt_trading(self._journal, self._outfit.clock.now_ms(), by=by, reason=reason, flatten=flatten)
-        self._teller.note_halt()
+        outfit, order = self._outfit, StopOrder(by, reason, flatten)
+        write_halt(StopFlag(outfit.folder.stop_flag), self._journal, self._teller, order, outfit.clock.now_ms())
 
     async def tick(self) -> Mapping[str, Any]:
         """Run one cycle, after the one that may be running, and return its report as JSON values.
@@ -92,7 +92,7 @@ class Desk:
                     await trader.run(asked)
             case Mode.ONCE:
                 async with self._session() as trader, trader.at_work("one cycle was asked for"):
-                    report = await trader.cycle(Trigger.TICK)
+                    report = await self._guarded_cycle(trader)
                     await self._days.finish()
                 report_json(report)
             case Mode.TICK:
@@ -144,14 +144,14 @@ class Desk:
         return report
 
     async def _guarded_cycle(self, trader: Trader) -> CycleReport:
-        """Run a cycle, and more of them while a position of the trader's own has no stop."""
+        """Run a cycle, and more of them until it is settled; return the first, or the last if one was broken off."""
         clock = self._outfit.clock
         until_ms = clock.now_ms() + self._outfit.cycle_terms.bare_ms + _MARGIN_MS
-        report = await trader.cycle(Trigger.TICK)
-        while _is_bare(report) and clock.now_ms() < until_ms:
-            await clock.wait(clock.now_ms() + round(_WATCH_BARE_S * 1000), asyncio.Event(), _WATCH_BARE_S)
+        first = report = await trader.cycle(Trigger.TICK)
+        while not report.is_settled and clock.now_ms() < until_ms:
+            await clock.wait(clock.now_ms() + round(_SETTLE_S * 1000), asyncio.Event(), _SETTLE_S)
             report = await trader.cycle(Trigger.PROTECTION)
-        return report
+        return first if first.error is None and report.error is None else report
 
 
 @asynccontextmanager
@@ -172,11 +172,3 @@ async def open_desk(outfit: Outfit, mode: Mode) -> AsyncIterator[Desk]:
             yield desk
         finally:
             await desk.close()
-
-
-def _is_bare(report: CycleReport) -> bool:
-    """Whether an own position is open for which no stop rests."""
-    if report.error is not None or report.account is None or report.ledger is None:
-        return False
-    positions = AccountSeen.of(report.account, report.ledger).positions
-    return any(held.stop is None and held.opened_at_ms is not None for held in positions)

@@ -122,13 +122,12 @@ def halt_in_force(flag: StopFlag, journal: Journal, now_ms: int) -> HaltInForce 
     return journal.halt()
 
 
-def stop_session(folder: SessionFolder, order: StopOrder, now_ms: int) -> tuple[CryptoKedroError, ...]:
-    """Halt an environment's trading from outside, whether or not a trader runs there.
-
-    Flag and journal each halt by themselves, so one that cannot be written does no harm.
+def stop_trading(flag: StopFlag, journal: Journal, order: StopOrder, now_ms: int) -> tuple[CryptoKedroError, ...]:
+    """Halt trading by flag and journal; each halts by itself, so one that cannot be written does no harm.
 
     Args:
-        folder: of the environment.
+        flag: of the journal's folder.
+        journal: of the account.
         order: who halts, why and how.
         now_ms: Unix milliseconds UTC.
 
@@ -140,20 +139,43 @@ def stop_session(folder: SessionFolder, order: StopOrder, now_ms: int) -> tuple[
     """
     troubles: list[CryptoKedroError] = []
     try:
-        StopFlag(folder.stop_flag).put_up(order)
+        flag.put_up(order)
     except StopError as error:
         troubles.append(error)
-    if folder.journal.exists():
-        try:
-            with Journal.open(folder.journal) as journal:
-                halt_trading(journal, now_ms, by=order.by, reason=order.reason, flatten=order.flatten)
-        except JournalError as error:
-            troubles.append(error)
-    elif troubles:
-        raise troubles[0]
-    if len(troubles) == 2:
-        raise troubles[0]
+    try:
+        halt_trading(journal, now_ms, by=order.by, reason=order.reason, flatten=order.flatten)
+    except JournalError as error:
+        if troubles:
+            raise troubles[0] from error
+        troubles.append(error)
     return tuple(troubles)
+
+
+def stop_session(folder: SessionFolder, order: StopOrder, now_ms: int) -> tuple[CryptoKedroError, ...]:
+    """Halt the trading of a folder's sessions from outside, whether or not a trader runs there.
+
+    Args:
+        folder: of the sessions.
+        order: who halts, why and how.
+        now_ms: Unix milliseconds UTC.
+
+    Returns:
+        What went wrong although trading is halted.
+
+    Raises:
+        StopError: neither flag nor journal could be written; trading is not halted.
+    """
+    flag = StopFlag(folder.stop_flag)
+    if not folder.journal.exists():
+        flag.put_up(order)
+        return ()
+    try:
+        journal = Journal.open(folder.journal)
+    except JournalError as error:
+        flag.put_up(order)
+        return (error,)
+    with journal:
+        return stop_trading(flag, journal, order, now_ms)
 
 
 def resume_session(folder: SessionFolder, by: str, reason: str, now_ms: int) -> None:

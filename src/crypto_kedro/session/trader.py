@@ -9,19 +9,19 @@ from typing import Any
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.session.account_news import NewsSource, listening
 from crypto_kedro.session.cycle import Cycle, CycleReport
-from crypto_kedro.session.journal import Journal, OutdatedFenceError, Writer
-from crypto_kedro.session.journal.halt import halt_trading
+from crypto_kedro.session.journal import Journal, JournalError, OutdatedFenceError, Writer
 from crypto_kedro.session.journal.records import SessionEnded, Trigger
 from crypto_kedro.session.lease import HeldLease, LeaseLostError
-from crypto_kedro.session.notice import LeaseLost, SessionBegan, SessionOver
+from crypto_kedro.session.notice import IncidentSeen, LeaseLost, SessionBegan, SessionOver, Severity
 from crypto_kedro.session.status import TraderStatus
-from crypto_kedro.session.stop import StopFlag, halt_in_force
+from crypto_kedro.session.stop import StopFlag, StopOrder, halt_in_force, stop_trading
 from crypto_kedro.session.telling import Teller
 from crypto_kedro.session.waking import TraderTerms, Waking
 
 __all__ = ["BROKEN_OFF", "Session", "Trader", "TraderTerms"]
 
 BROKEN_OFF = "broken off, to end in time"
+HALF_HALTED = "half_halted"
 _LOOK_S = 0.5
 """Real seconds between two looks at the stop flag."""
 
@@ -128,7 +128,7 @@ class Trader:
             except OutdatedFenceError as error:
                 raise LeaseLostError(f"another process has taken the lease over: {error}") from error
             self._teller.note(report, halt)
-            self._waking.end(self._teller.bar_close_ms, failed=report.error is not None)
+            self._waking.end(self._teller.bar_close_ms, is_settled=report.error is None and report.is_settled)
             self._after_cycle()
         return report
 
@@ -144,10 +144,10 @@ class Trader:
         """Write a halt down, durably, and wake the cycle that obeys it.
 
         Raises:
-            CryptoKedroError: it could not be written down.
+            StopError: it could be written neither into the journal nor into the flag.
         """
-        halt_trading(self._session.journal, self._session.now_ms(), by=by, reason=reason, flatten=flatten)
-        self._teller.note_halt()
+        session = self._session
+        write_halt(session.flag, session.journal, self._teller, StopOrder(by, reason, flatten), session.now_ms())
         self._waking.look_up()
 
     def wake(self) -> None:
@@ -188,6 +188,19 @@ class Trader:
     async def _look_up_when(self, asked: asyncio.Event) -> None:
         await asked.wait()
         self._waking.look_up()
+
+
+def write_halt(flag: StopFlag, journal: Journal, teller: Teller, order: StopOrder, now_ms: int) -> None:
+    """Halt trading by flag and journal, and tell of one that could not be written.
+
+    Raises:
+        StopError: neither could be written; trading is not halted.
+    """
+    troubles = stop_trading(flag, journal, order, now_ms)
+    for trouble in troubles:
+        teller.tell(IncidentSeen(Severity.WARNING, HALF_HALTED, f"trading is halted, yet {trouble}"))
+    if not any(isinstance(trouble, JournalError) for trouble in troubles):
+        teller.note_halt()
 
 
 def report_json(report: CycleReport) -> Mapping[str, Any]:

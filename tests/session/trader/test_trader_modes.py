@@ -1,7 +1,9 @@
 """How a trader works in each mode: in a loop, tick by tick, or once."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from crypto_kedro.serving.face.readiness import checks
 from crypto_kedro.session.clock import wall_clock_ms
 from crypto_kedro.session.cycle import CycleTerms
 from crypto_kedro.session.folder import SessionFolder
+from crypto_kedro.session.journal import JournalError
 from crypto_kedro.session.journal.records import (
     CycleStarted,
     Decided,
@@ -29,10 +32,11 @@ from crypto_kedro.session.journal.records import (
 )
 from crypto_kedro.session.lease import LeaseLostError, SqliteLease
 from crypto_kedro.session.modes import Desk
-from crypto_kedro.session.notice import SessionBegan, SessionOver
+from crypto_kedro.session.notice import IncidentSeen, SessionBegan, SessionOver
 from crypto_kedro.session.ownership import ForeignOrders
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.session.status import HaltState
+from crypto_kedro.session.stop import StopError, StopOrder, standing_halt
 from crypto_kedro.session.trader import BROKEN_OFF
 from crypto_kedro.session.waking import Mode
 from crypto_kedro.trading.money import Btc
@@ -55,6 +59,14 @@ def ready(desk: Desk) -> dict[str, bool]:
 
 def kinds(folder: Path) -> list[type[Record]]:
     return [type(entry.record) for entry in written(folder, SessionStarted, Decided, SessionEnded)]
+
+
+def let_nothing_be_written(folder: Path) -> None:
+    """Refuse every entry from now on, as a full disk does."""
+    with closing(sqlite3.connect(SessionFolder(folder).journal)) as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
 
 
 async def is_free(folder: Path) -> bool:
@@ -182,14 +194,20 @@ def test_given_a_tick_under_way_when_asked_to_end_then_it_is_finished_and_no_oth
 def test_given_a_tick_that_hangs_when_broken_off_then_its_session_has_ended_and_the_lease_is_free(
     exchange: Market, tmp_path: Path
 ) -> None:
+    class NeverTold:
+        def __init__(self) -> None:
+            self.asked = asyncio.Event()
+
+        async def latest(self) -> None:
+            self.asked.set()
+            await asyncio.Event().wait()
+
     async def story() -> None:
-        async with desk_at(exchange.url, tmp_path, Mode.TICK) as desk:
+        facts = NeverTold()
+        async with desk_at(exchange.url, tmp_path, Mode.TICK, facts=facts) as desk:
             working = asyncio.create_task(desk.work(asyncio.Event()))
-            await desk.tick()
             ticking = asyncio.create_task(desk.tick())
-            await until(lambda: len(written(tmp_path, SessionStarted)) == 2)
-            exchange.faults.replace([HANGING])
-            await asyncio.wait({ticking}, timeout=0.5)
+            await facts.asked.wait()
             working.cancel()
             await asyncio.wait({working, ticking})
             assert ticking.cancelled()
@@ -258,6 +276,61 @@ def test_given_a_position_when_stopped_and_flattened_then_each_step_shows_and_it
 
     asyncio.run(story())
     assert Trigger.STOP in [entry.record.trigger for entry in written(tmp_path, CycleStarted)]
+
+
+def test_given_a_journal_that_cannot_be_written_when_stopped_before_any_session_then_the_flag_halts_and_it_is_told(
+    exchange: Market, tmp_path: Path
+) -> None:
+    told = Told()
+
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, Mode.TICK, notifier=told) as desk:
+            let_nothing_be_written(tmp_path)
+            await desk.stop(by="a test", reason="the disk", flatten=True)
+
+    asyncio.run(story())
+    assert standing_halt(SessionFolder(tmp_path)) == StopOrder("a test", "the disk", flatten=True)
+    (incident,) = told.of(IncidentSeen)
+    assert "trading is halted, yet journal " in str(incident)
+
+
+def test_given_a_journal_that_cannot_be_written_when_a_trader_at_work_is_stopped_then_the_flag_halts_and_it_ends(
+    exchange: Market, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path) as desk, at_work(desk):
+            await until(lambda: desk.status().counts.cycles)
+            let_nothing_be_written(tmp_path)
+            await desk.stop(by="a test", reason="the disk", flatten=False)
+
+    with pytest.raises(JournalError, match="nothing was written"):
+        asyncio.run(story())
+    assert standing_halt(SessionFolder(tmp_path)) == StopOrder("a test", "the disk")
+
+
+def test_given_a_flag_that_cannot_be_written_when_stopped_then_the_journal_halts(
+    exchange: Market, tmp_path: Path
+) -> None:
+    SessionFolder(tmp_path).stop_flag.with_name("STOP.new").mkdir()
+
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, Mode.TICK) as desk:
+            await desk.stop(by="a test", reason="the flag", flatten=False)
+            assert desk.status().halted is not None
+
+    asyncio.run(story())
+
+
+def test_given_neither_can_be_written_when_stopped_then_it_is_refused(exchange: Market, tmp_path: Path) -> None:
+    SessionFolder(tmp_path).stop_flag.with_name("STOP.new").mkdir()
+
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, Mode.TICK) as desk:
+            let_nothing_be_written(tmp_path)
+            await desk.stop(by="a test", reason="both", flatten=False)
+
+    with pytest.raises(StopError, match="STOP: cannot be written"):
+        asyncio.run(story())
 
 
 def test_given_a_stop_amid_a_cycle_then_another_cycle_obeys_it_at_once(exchange: Market, tmp_path: Path) -> None:

@@ -10,89 +10,120 @@ import click
 from kedro.framework.startup import ProjectMetadata
 
 from crypto_kedro.errors import ConfigurationError, CryptoKedroError
-from crypto_kedro.session.folder import SessionFolder
+from crypto_kedro.session.folder import ENVIRONMENT_FOLDERS, SessionFolder
 
-_ENVIRONMENTS = ("live", "paper")
+_BY_HAND = "stopped by hand"
+_UNASKED = "A lease in a bucket was not asked; a trader that holds one obeys if it keeps its files in these folders."
 
 
 @click.command()
-@click.option("--reason", required=True, help="Why; kept in the journal with your user name.")
+@click.option("--reason", default=_BY_HAND, show_default=True, help="Why; kept in the journal with your user name.")
 @click.option("--flatten", is_flag=True, help="Also close what is open, in the trader's next cycle.")
-@click.option("--env", "-e", default=None, help="Stop only this environment; default: all of them.")
+@click.option(
+    "--env",
+    "-e",
+    default=None,
+    help="Stop only this environment, paper or live, with its rehearsal and simulator, or only this folder, such as "
+    "simulator; default: all folders.",
+)
 @click.pass_obj
 def stop(metadata: ProjectMetadata, reason: str, flatten: bool, env: str | None) -> None:
-    """Halt trading: nothing more is opened, and what is open keeps its stop.
+    """Halt trading: nothing more is opened, and what is open keeps its stop; the trader's process goes on.
 
     It works with and without a running trader, and lasts over restarts until `kedro resume`.
 
-    Examples: kedro stop --reason "news at nine", kedro stop --env live --flatten --reason "leaving the market"
+    Examples: kedro stop, kedro stop --env live --flatten --reason "leaving the market"
     """
     from crypto_kedro.session.stop import StopOrder, stop_session
 
-    order = StopOrder(_person(), _required(reason), flatten)
+    order = StopOrder(_person(), reason.strip() or _BY_HAND, flatten)
     try:
         folders = _folders(metadata.project_path, env)
     except ConfigurationError as error:
         raise click.ClickException(f"NOT halted: {error}") from error
-    failures = []
+    failures, are_named = [], True
     for folder in folders:
         try:
             troubles = stop_session(folder, order, _now_ms())
         except CryptoKedroError as error:
             failures.append(str(error))
             continue
-        click.echo(f"{folder.environment}: halted. {_trader(folder)}")
+        trader = _trader(folder)
+        are_named = are_named and trader is not None
+        click.echo(f"{folder.environment}: halted. {trader or 'No trader holds its lease on this machine.'}")
         for trouble in troubles:
             click.echo(f"{folder.environment}: {trouble}", err=True)
+    if not are_named:
+        click.echo(_UNASKED)
     if failures:
         raise click.ClickException("NOT halted: " + "; ".join(failures))
 
 
 @click.command()
 @click.option("--reason", required=True, help="Why trading may go on; kept in the journal with your user name.")
-@click.option("--env", "-e", default=None, help="Resume this environment; default: the one that is halted.")
+@click.option(
+    "--env",
+    "-e",
+    default=None,
+    help="Resume what is halted of this environment, paper or live, or only this folder, such as simulator; "
+    "default: the one that is halted.",
+)
 @click.pass_obj
 def resume(metadata: ProjectMetadata, reason: str, env: str | None) -> None:
     """Allow trading again after a halt, whoever halted it.
 
     Examples: kedro resume --reason "the feed is back", kedro resume --env live --reason "drawdown understood"
     """
-    from crypto_kedro.session.stop import resume_session, standing_halt
-
     by, words = _person(), _required(reason)
     try:
-        folder = _halted_folder(metadata.project_path, env)
-        halt = standing_halt(folder)
-        resume_session(folder, by, words, _now_ms())
+        folders = (_halted_folder(metadata.project_path),) if env is None else _folders(metadata.project_path, env)
     except CryptoKedroError as error:
         raise click.ClickException(str(error)) from error
-    if halt is not None:
-        click.echo(f"{folder.environment}: had been halted by {halt.by}: {halt.reason}")
+    resumed, failures = False, []
+    for folder in folders:
+        try:
+            resumed |= _resume(folder, by, words)
+        except CryptoKedroError as error:
+            failures.append(str(error))
+    if failures:
+        raise click.ClickException("; ".join(failures))
+    if not resumed:
+        raise click.ClickException(f"{env}: trading is not halted; there is nothing to resume")
+
+
+def _resume(folder: SessionFolder, by: str, reason: str) -> bool:
+    """Allow a folder's trading again; return whether it was halted."""
+    from crypto_kedro.session.stop import resume_session, standing_halt
+
+    halt = standing_halt(folder)
+    if halt is None:
+        return False
+    resume_session(folder, by, reason, _now_ms())
+    click.echo(f"{folder.environment}: had been halted by {halt.by}: {halt.reason}")
     click.echo(f"{folder.environment}: trading is allowed again.")
+    return True
 
 
 def _folders(project_path: Path, env: str | None) -> tuple[SessionFolder, ...]:
-    """Return what a stop concerns; before the first session that is what might be started."""
-    if env is not None:
-        return (_folder(project_path, env),)
+    """Return what a name concerns, or everything; before the first session that is what might be started.
+
+    Raises:
+        ConfigurationError: there is no such name; a misspelt one must not seem to be halted.
+    """
     started = SessionFolder.all(project_path)
-    return started or tuple(SessionFolder.of(project_path, name) for name in _ENVIRONMENTS)
+    possible = tuple(folder for name in ENVIRONMENT_FOLDERS for folder in SessionFolder.named(project_path, name))
+    if env is None:
+        return started or possible
+    folders = SessionFolder.named(project_path, env)
+    if not set(folders) & {*started, *possible}:
+        names = ", ".join(one.environment for one in started) or "none yet"
+        raise ConfigurationError(f"no session ever ran in environment {env!r}; sessions ran in: {names}")
+    return folders
 
 
-def _folder(project_path: Path, env: str) -> SessionFolder:
-    """Return the folder of an environment that exists; a misspelt one must not seem to be halted."""
-    folder = SessionFolder.of(project_path, env)
-    if not folder.root.is_dir() and env not in _ENVIRONMENTS:
-        started = ", ".join(one.environment for one in SessionFolder.all(project_path)) or "none yet"
-        raise ConfigurationError(f"no session ever ran in environment {env!r}; sessions ran in: {started}")
-    return folder
-
-
-def _halted_folder(project_path: Path, env: str | None) -> SessionFolder:
+def _halted_folder(project_path: Path) -> SessionFolder:
     from crypto_kedro.session.stop import StopError, standing_halt
 
-    if env is not None:
-        return _folder(project_path, env)
     halted = [folder for folder in SessionFolder.all(project_path) if standing_halt(folder) is not None]
     if not halted:
         raise StopError("trading is not halted in any environment; there is nothing to resume")
@@ -102,15 +133,15 @@ def _halted_folder(project_path: Path, env: str | None) -> SessionFolder:
     return halted[0]
 
 
-def _trader(folder: SessionFolder) -> str:
-    """Say who is going to obey."""
+def _trader(folder: SessionFolder) -> str | None:
+    """Say who is going to obey; None when nobody holds the lease that lies in the folder."""
     from crypto_kedro.session.lease import LeaseStoreError, LeaseTerms, SqliteLease
 
     try:
         holder = asyncio.run(SqliteLease(folder.lease, LeaseTerms()).held_by())
     except LeaseStoreError as error:
         return f"Whether a trader runs cannot be told: {error}"
-    return f"The trader, {holder}, obeys within a second." if holder else "No trader runs; it holds for the next one."
+    return None if holder is None else f"The trader, {holder}, obeys within a second."
 
 
 def _required(reason: str) -> str:

@@ -14,7 +14,7 @@ from crypto_kedro.session.journal.records import Intended, Record, Trigger
 from crypto_kedro.session.ownership import ForeignOrders
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.money import Btc, Price, Rate
-from crypto_kedro.trading.orders import Order, OrderRequest, OrderType, PositionSide
+from crypto_kedro.trading.orders import Order, OrderRequest, OrderType, PositionSide, RefusalCode
 
 LONG = PositionSide.LONG
 STOP = OrderType.STOP_LOSS
@@ -192,6 +192,32 @@ def test_given_stops_that_were_suspended_for_a_moment_then_the_position_keeps_it
     trouble.exchange.refuses.clear()
     assert run(trouble).sent == 1
     assert kinds(trouble) == ["stop_loss", "take_profit"]
+
+
+def test_given_an_order_engine_that_does_not_know_the_position_yet_then_it_is_not_closed_and_gets_its_stop(
+    trouble: Trouble,
+) -> None:
+    trouble.account.engine.cancel(protected(trouble).order_id)
+    trouble.exchange.refuses[STOP] = RefusalCode.EXCEEDS_POSITION
+    assert not run(trouble).is_settled
+    trouble.exchange.refuses.clear()
+    assert run(trouble).is_settled
+    assert kinds(trouble) == ["stop_loss", "take_profit"]
+    assert trouble.state.long.amount
+
+
+def test_given_a_stop_that_is_too_small_when_the_right_one_is_refused_for_good_then_the_position_is_closed(
+    make: Callable[..., Trouble],
+) -> None:
+    trouble = make(ForeignOrders.ADOPT)
+    stop = protected(trouble)
+    trouble.account.engine.cancel(stop.order_id)
+    assert stop.request.trigger_price is not None
+    by_hand(trouble, "sell long 1 stop_loss", trigger=stop.request.trigger_price.ticks)
+    trouble.exchange.refuses[STOP] = ABOVE_THE_BOUND
+    run(trouble)
+    trouble.account.next_bar()
+    assert not trouble.state.long.amount
 
 
 def test_given_a_stop_whose_outcome_stays_unknown_then_no_second_one_is_sent_and_the_position_is_closed_in_time(

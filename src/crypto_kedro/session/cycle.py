@@ -86,6 +86,7 @@ class CycleReport(Struct, frozen=True):
         account, ledger: as last read; None when the exchange did not answer.
         error: one sentence when the cycle was broken off.
         observed_bar_ms: close of the newest bar that is published, None when it was not asked for.
+        is_settled: whether it was seen that a stop rests for every own position, and what became of all that was sent.
     """
 
     cycle_id: str
@@ -100,6 +101,7 @@ class CycleReport(Struct, frozen=True):
     ledger: TradeLedger | None = None
     error: str | None = None
     observed_bar_ms: int | None = None
+    is_settled: bool = True
 
 
 class Cycle:
@@ -135,7 +137,7 @@ class Cycle:
         self._terms = terms
         self._now_ms = now_ms
         self._log = CycleLog(journal, writer, now_ms)
-        ownership = Ownership(journal, terms.foreign_orders, ledger.started_at_ms)
+        self._ownership = ownership = Ownership(journal, terms.foreign_orders, ledger.started_at_ms)
         self._dispatcher = Dispatcher(exchange, journal, writer, ownership, now_ms)
         self._rules = KnownRules(exchange, now_ms, self._note_stale_rules)
         self._standing = Standing(terms.settings.barriers, ownership.share)
@@ -198,6 +200,7 @@ class Cycle:
             view.ledger if view else None,
             error,
             log.observed_bar_ms,
+            self._is_settled(view, broken_off_after_sending=error is not None and sent > 0),
         )
 
     async def take_over(self, account: AccountState | None = None) -> None:
@@ -224,6 +227,11 @@ class Cycle:
         ):
             self._log.write(MoneyMoved(Transfer(self._now_ms(), moved)))
         self._has_just_read = self._dispatcher.is_clear
+
+    def _is_settled(self, view: View | None, *, broken_off_after_sending: bool) -> bool:
+        if broken_off_after_sending or self._ownership.awaits_fills or not self._dispatcher.is_clear:
+            return False
+        return view is None or self._tending.is_covered(view)
 
     async def _reconcile(self) -> None:
         await self._dispatcher.settle()

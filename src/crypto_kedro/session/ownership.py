@@ -97,6 +97,11 @@ class Ownership:
         """Whether it is not known yet how much of a position is this trader's, so that none of it may be closed."""
         return self._rule is ForeignOrders.RESPECT and bool(self._claimed(side))
 
+    @property
+    def awaits_fills(self) -> bool:
+        """Whether an own entry may have been filled without a fill that was seen."""
+        return bool(self._entries)
+
     def drop_claims(self, account: AccountState, now_ms: int) -> None:
         """Forget entries that came to nothing: not open any more, and without a fill for a while."""
         still_open = {order.order_id for order in account.open_orders}

@@ -16,7 +16,8 @@ from crypto_kedro.session.standing import Standing
 from crypto_kedro.session.truth import Truth, View
 from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.decision import Reason
-from crypto_kedro.trading.orders import Order, PositionSide
+from crypto_kedro.trading.money import Btc
+from crypto_kedro.trading.orders import Order, PositionSide, RefusalCode
 from crypto_kedro.trading.protection import resting_protection
 
 _MOST_PASSES = 6
@@ -93,7 +94,7 @@ class Tending:
             wish = self._possible(wish, given_up, may_enter=may_enter and halt is None)
             foreign = self._ownership.foreign(view.account)
             steps = reconcile(view.account, wish, limit_target=self._limit_target, foreign=foreign)
-            if not steps or not await self._carry_out(steps, view, foreign, given_up):
+            if not steps or not await self._carry_out(steps, view, given_up):
                 break
             view = await self._truth.read()
         return view
@@ -107,9 +108,14 @@ class Tending:
         ]
         return Wish(wish.entry if may_enter else None, tuple(positions))
 
-    async def _carry_out(
-        self, steps: tuple[Step, ...], view: View, foreign: frozenset[int], given_up: set[PositionSide]
-    ) -> bool:
+    def is_covered(self, view: View) -> bool:
+        """Whether a stop rests for every position of this trader's, as far as it was seen."""
+        orders = self._own_orders(view.account)
+        return all(
+            not self._own_amount(side, view) or resting_protection(orders, side)[0] is not None for side in PositionSide
+        )
+
+    async def _carry_out(self, steps: tuple[Step, ...], view: View, given_up: set[PositionSide]) -> bool:
         """Do the steps; return whether any of them changed anything."""
         moved = False
         for step in steps:
@@ -128,7 +134,7 @@ class Tending:
             reason = self._reason_to_flee(step, result)
             if reason is not None:
                 given_up.add(side)
-                moved = await self._flee(side, reason, view, foreign) or moved
+                moved = await self._flee(side, reason, view) or moved
         return moved
 
     async def _do(self, step: Step, view: View) -> StepResult:
@@ -146,7 +152,7 @@ class Tending:
             return TRIGGER_MET
         if step.purpose is Purpose.TARGET or result.progress not in (Progress.UNKNOWN, Progress.REFUSED):
             return None
-        is_final = result.progress is Progress.REFUSED and isinstance(result.error, RefusedError)
+        is_final = isinstance(result.error, RefusedError) and not _may_pass(result.error)
         return Reason.NO_PROTECTION if is_final or self._lacks_for_long(step) else None
 
     def _lacks_for_long(self, step: Step) -> bool:
@@ -157,15 +163,13 @@ class Tending:
         since_ms = self._lacking_since_ms.setdefault(request.position_side, self._dispatcher.awaits(step) or now_ms)
         return now_ms - since_ms >= self._bare_ms
 
-    async def _flee(self, side: PositionSide, reason: str, view: View, foreign: frozenset[int]) -> bool:
-        """Close a position that cannot be protected."""
-        account = view.account
-        orders = [order for order in account.open_orders if order.order_id not in foreign]
-        if reason == Reason.NO_PROTECTION and _has_stop(orders, side):
+    async def _flee(self, side: PositionSide, reason: str, view: View) -> bool:
+        """Close a position that cannot be protected, unless a stop that covers all of it still rests."""
+        orders = self._own_orders(view.account)
+        own = self._own_amount(side, view)
+        if reason == Reason.NO_PROTECTION and _is_covered(orders, side, own):
             return False
-        share = self._ownership.share(side, view.ledger)
-        amount = closable(orders, account.position(side))
-        amount = amount if share is None else min(share, amount)
+        amount = min(own, closable(orders, view.account.position(side)))
         if not amount:
             return False
         moved = False
@@ -174,15 +178,33 @@ class Tending:
             moved = moved or result.progress is Progress.DONE
         return moved
 
+    def _own_orders(self, account: AccountState) -> tuple[Order, ...]:
+        foreign = self._ownership.foreign(account)
+        return tuple([order for order in account.open_orders if order.order_id not in foreign])
+
+    def _own_amount(self, side: PositionSide, view: View) -> Btc:
+        amount, share = view.account.position(side).amount, self._ownership.share(side, view.ledger)
+        return amount if share is None else min(share, amount)
+
     def _note_repair(self, step: Step, side: PositionSide, result: StepResult, account: AccountState) -> None:
         """Remember that a stop was set right which had rested before."""
         if step.purpose is not Purpose.STOP or result.progress is not Progress.DONE:
             return
         self._lacking_since_ms.pop(side, None)
-        if self._standing.rested.get(side) is not None and not _has_stop(account.open_orders, side):
+        if self._standing.rested.get(side) is not None and resting_protection(account.open_orders, side)[0] is None:
             self._log.repaired.append(side)
         self._standing.rested[side] = True
 
 
-def _has_stop(orders: Iterable[Order], side: PositionSide) -> bool:
-    return resting_protection(tuple(orders), side)[0] is not None
+def _may_pass(error: RefusedError) -> bool:
+    """Whether a refusal may be over in a moment: right after a fill the order engine may not know the position yet."""
+    return error.code == RefusalCode.EXCEEDS_POSITION
+
+
+def _is_covered(orders: Iterable[Order], side: PositionSide, amount: Btc) -> bool:
+    """Whether a stop rests that closes all of an amount."""
+    return any(
+        resting_protection((order,), side)[0] is not None
+        and (order.remaining_amount is None or order.remaining_amount >= amount)
+        for order in orders
+    )

@@ -34,8 +34,9 @@ class TraderTerms:
         environment: ``paper`` or ``live``.
         protect_every_ms: pause after which protections are looked after when nothing else happens.
         publish_ms: time after its close at which a bar is first looked for.
-        retry_ms: pause before a bar that was not published yet is looked for again; it doubles with each cycle that
-            the exchange breaks off, up to ``protect_every_ms``.
+        retry_ms: pause before a bar that was not published yet is looked for again. It doubles with each cycle that
+            the exchange breaks off or that leaves a position without a stop or an order without an answer, up to
+            ``protect_every_ms``, and is the pause after such cycles.
         stream_pause_ms: least pause between the end of a cycle and one that the exchange's stream asks for.
 
     Raises:
@@ -77,7 +78,7 @@ class Waking:
         self._has_news = False
         self._began_ms = 0
         self._ended_ms = 0
-        self._failures = 0
+        self._unsettled = 0
         self._bar_close_ms: int | None = None
         self.next_wake_ms: int | None = None
 
@@ -96,16 +97,16 @@ class Waking:
         self._has_news = False
         self._began_ms = self._clock.now_ms()
 
-    def end(self, bar_close_ms: int | None, *, failed: bool) -> None:
+    def end(self, bar_close_ms: int | None, *, is_settled: bool) -> None:
         """Take note that a cycle is over.
 
         Args:
             bar_close_ms: close of the newest bar that was observed so far; None before the first.
-            failed: whether the exchange broke it off.
+            is_settled: whether it came to its end and left nothing without a stop or an answer.
         """
         self._ended_ms = self._clock.now_ms()
         self._bar_close_ms = bar_close_ms
-        self._failures = self._failures + 1 if failed else 0
+        self._unsettled = 0 if is_settled else self._unsettled + 1
 
     def due(self) -> Trigger | None:
         """Return what a cycle is due for now, None for nothing."""
@@ -113,7 +114,8 @@ class Waking:
         if now_ms < self._began_ms:
             # The clock was set back; the pauses count from its new time.
             self._began_ms = self._ended_ms = now_ms
-        bar_at_ms, protect_at_ms = self._bar_at_ms(now_ms), self._began_ms + self._terms.protect_every_ms
+        pause_ms = self._retry_ms if self._unsettled else self._terms.protect_every_ms
+        bar_at_ms, protect_at_ms = self._bar_at_ms(now_ms), self._began_ms + pause_ms
         self.next_wake_ms = min(bar_at_ms, protect_at_ms)
         if now_ms >= bar_at_ms:
             return Trigger.BAR
@@ -142,5 +144,5 @@ class Waking:
 
     @property
     def _retry_ms(self) -> int:
-        doubled = self._terms.retry_ms << min(self._failures, _MOST_DOUBLINGS)
+        doubled = self._terms.retry_ms << min(self._unsettled, _MOST_DOUBLINGS)
         return max(self._terms.retry_ms, min(doubled, self._terms.protect_every_ms))

@@ -13,7 +13,6 @@ from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.exchange.bitbank import BitbankMarketData, BitbankSettings
 from crypto_kedro.exchange.port import StopTradingError
 from crypto_kedro.exchange.simulator.commands import Place
-from crypto_kedro.exchange.simulator.faults import Fault, FaultKind
 from crypto_kedro.market.bars import MINUTE_MS
 from crypto_kedro.serving.face import FaceSettings
 from crypto_kedro.serving.face.readiness import checks
@@ -44,7 +43,6 @@ from crypto_kedro.trading.orders import OrderRequest, OrderType, PositionSide, S
 from crypto_kedro.trading.signal import SignalFacts
 
 BUY = Place(OrderRequest(side=Side.BUY, type=OrderType.MARKET, amount=Btc.of("0.01"), position_side=PositionSide.LONG))
-HANGING = Fault(FaultKind.SLOW, 1.0, ms=600_000)
 
 
 @pytest.fixture

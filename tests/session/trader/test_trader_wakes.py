@@ -125,7 +125,7 @@ def waking(clock: Clock) -> Waking:
     """After a cycle that has observed the newest bar."""
     made = Waking(TraderTerms(environment="paper"), 900_000, SessionClock(clock))
     made.begin()
-    made.end(clock.now_ms // 900_000 * 900_000, failed=False)
+    made.end(clock.now_ms // 900_000 * 900_000, is_settled=True)
     return made
 
 
@@ -146,12 +146,12 @@ def test_given_news_during_a_cycle_then_another_follows_after_the_pause(waking: 
     bar = clock.now_ms // 900_000 * 900_000
     waking.begin()
     waking.hear()
-    waking.end(bar, failed=False)
+    waking.end(bar, is_settled=True)
     assert waking.due() is None
     clock.now_ms += 250
     assert waking.due() is Trigger.STREAM
     waking.begin()
-    waking.end(bar, failed=False)
+    waking.end(bar, is_settled=True)
     clock.now_ms += 250
     assert waking.due() is None
 
@@ -163,12 +163,22 @@ def test_given_an_exchange_that_breaks_cycles_off_then_it_is_asked_ever_more_rar
     pauses = []
     for _ in range(8):
         waking.begin()
-        waking.end(None, failed=True)
+        waking.end(None, is_settled=False)
         waking.due()
         assert waking.next_wake_ms is not None
         pauses.append(waking.next_wake_ms - clock.now_ms)
         clock.now_ms = waking.next_wake_ms
     assert pauses == [2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000]
+
+
+def test_given_a_cycle_that_is_not_settled_then_another_follows_soon_although_the_bar_was_observed(
+    waking: Waking, clock: Clock
+) -> None:
+    waking.begin()
+    waking.end(clock.now_ms // 900_000 * 900_000, is_settled=False)
+    assert waking.due() is None
+    clock.now_ms += 2_000
+    assert waking.due() is Trigger.PROTECTION
 
 
 def test_given_a_clock_that_was_set_back_then_the_pauses_count_from_its_new_time(waking: Waking, clock: Clock) -> None:

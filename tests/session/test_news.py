@@ -9,8 +9,11 @@ from accounts_in_trouble import Trouble
 from paper_sessions import LINEAGE
 
 from crypto_kedro.exchange.port import ExchangeError, RetryLaterError, StopTradingError
+from crypto_kedro.market.bars import DAY_MS
+from crypto_kedro.session import day_watch
 from crypto_kedro.session.clock import SessionClock
-from crypto_kedro.session.journal import Writer
+from crypto_kedro.session.day_watch import DayWatch
+from crypto_kedro.session.journal import JournalError, Writer
 from crypto_kedro.session.journal.halt import halt_trading, resume_trading
 from crypto_kedro.session.journal.records import SessionEnded, Trigger
 from crypto_kedro.session.notice import (
@@ -149,6 +152,16 @@ def test_given_a_bare_position_when_a_process_begins_then_it_is_told(trader: Tol
     assert isinstance(bare, PositionBare)
 
 
+def test_given_an_entry_that_is_filled_between_two_processes_then_the_second_tells_it_and_a_third_does_not(
+    trader: Told,
+) -> None:
+    trader.enter()
+    trader.restart()
+    assert [type(news) for news in trader.run()] == [PositionOpened]
+    trader.restart()
+    assert trader.run() == []
+
+
 def test_given_a_position_opened_by_hand_then_its_want_of_a_stop_is_not_this_traders_business(trader: Told) -> None:
     buy(trader)
 
@@ -229,4 +242,23 @@ def test_given_a_halt_and_its_end_while_no_trader_ran_then_the_next_one_tells_ea
 def test_given_an_incident_from_outside_the_cycles_then_whoever_noted_it_tells_it(trader: Told) -> None:
     trader.teller.note_incident(IncidentSeen(Severity.WARNING, "messages_undelivered", "nobody took it"))
 
+    assert trader.run() == []
+
+
+def test_given_a_day_whose_digest_fails_then_that_is_told(trader: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_digest(*_: object) -> None:
+        raise JournalError("the disk is gone")
+
+    async def two_days_later() -> None:
+        days = DayWatch(trader.journal, trader.teller, SessionClock(lambda: trader.account.now_ms() + 2 * DAY_MS))
+        days.look()
+        await days.finish()
+
+    monkeypatch.setattr(day_watch, "day_of_journal", no_digest)
+    asyncio.run(two_days_later())
+
+    (notice,) = trader.notices
+    assert notice.news == IncidentSeen(
+        Severity.WARNING, "day_digest_failed", "the day's digest failed: the disk is gone"
+    )
     assert trader.run() == []

@@ -22,7 +22,7 @@ from crypto_kedro.session.notice import (
 from crypto_kedro.session.records import Trade
 from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.money import Price
-from crypto_kedro.trading.orders import PositionSide
+from crypto_kedro.trading.orders import Fill, PositionSide
 from crypto_kedro.trading.protection import resting_protection
 
 UNREACHABLE = "exchange_unreachable"
@@ -36,6 +36,7 @@ class Passage:
     Args:
         report: of the cycle.
         before: the account as it was known before, None for the first time.
+        fills: that the journal did not have before.
         closed: trades that ended.
         incidents: that the journal did not have in these words before.
         trouble: what broke the cycle off, see `trouble_of`.
@@ -47,6 +48,7 @@ class Passage:
 
     report: CycleReport
     before: AccountState | None
+    fills: Sequence[Fill]
     closed: Sequence[Trade]
     incidents: Sequence[IncidentSeen]
     trouble: IncidentSeen | None
@@ -100,7 +102,7 @@ def news_of(passage: Passage) -> Iterator[News]:
         yield PositionClosed(trade.side, trade.amount, price, trade.net, trade.exit_reason)
     if passage.report.account is not None:
         for side in PositionSide:
-            yield from _position_news(side, passage.report, passage.report.account, passage.before)
+            yield from _position_news(side, passage, passage.report.account)
 
 
 def _halt_news(passage: Passage) -> Iterator[News]:
@@ -111,22 +113,28 @@ def _halt_news(passage: Passage) -> Iterator[News]:
         yield TradingResumed(resumed.by, resumed.reason)
 
 
-def _position_news(
-    side: PositionSide, report: CycleReport, account: AccountState, before: AccountState | None
-) -> Iterator[News]:
-    position = account.position(side)
+def _position_news(side: PositionSide, passage: Passage, account: AccountState) -> Iterator[News]:
+    report, before, position = passage.report, passage.before, account.position(side)
     average = position.average_price
     stop, target = resting_protection(account.open_orders, side)
-    is_own = report.ledger is not None and report.ledger.open_trade(side) is not None
-    if average is None or (stop is None and not is_own):
+    trade = None if report.ledger is None else report.ledger.open_trade(side)
+    if average is None or (stop is None and trade is None):
         return
     was_bare = before is not None and _is_bare(before, side)
-    if before is not None and not before.position(side).amount:
+    if before is None:
+        is_new = trade is not None and (side, trade.opened_at_ms) in _openings(passage.fills)
+    else:
+        is_new = not before.position(side).amount
+    if is_new:
         yield PositionOpened(side, position.amount, Price(round(average)), stop, target)
     if stop is None:
         yield PositionBare(Severity.CRITICAL if was_bare else Severity.WARNING, side, position.amount)
     elif was_bare or side in report.repaired:
         yield ProtectionRepaired(side, position.amount, stop, "missing")
+
+
+def _openings(fills: Sequence[Fill]) -> set[tuple[PositionSide | None, int]]:
+    return {(fill.position_side, fill.executed_at_ms) for fill in fills if fill.is_opening}
 
 
 def _is_bare(account: AccountState, side: PositionSide) -> bool:

@@ -106,11 +106,13 @@ class Teller:
         self._obeyed = obeyed
         self._halt = self._told = self._journal.halt()
         self._count(report)
+        fills = len(self._memory.fills)
         closed, incidents = self._memory.refresh(), self._new_incidents()
         trouble = trouble_of(report, incidents)
         passage = Passage(
             report=report,
             before=None if before is None else before.account,
+            fills=self._memory.fills[fills:],
             closed=closed,
             # Each session finds the same foreign fills anew.
             incidents=[news for news in incidents if (news.incident, news.text) not in known],

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from simulated_account import ACTIVE_ORDERS, NEW_ORDER, SimulatedAccount, order, play
 
+from crypto_kedro.exchange.bitbank import shapes
 from crypto_kedro.exchange.simulator.faults import FaultKind
 from crypto_kedro.session.journal.records import Trigger
 from crypto_kedro.session.patience import once_it_answers
-from crypto_kedro.trading.orders import OrderType
+from crypto_kedro.trading.orders import Order, OrderType
 
 PROTECTED = ["stop_loss", "take_profit"]
 
@@ -99,6 +100,26 @@ def test_given_an_exchange_that_answers_and_then_fails_when_a_session_begins_the
     play(tmp_path, story)
 
 
+@pytest.mark.parametrize("amount", ["0.0000", "0.0999"])
+def test_given_an_exchange_that_tells_an_amount_for_whole_position_orders_then_none_is_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, amount: str
+) -> None:
+    read = shapes.order
+
+    def with_amount(row: shapes.Row) -> Order:
+        return read(row if row["start_amount"] is not None else {**row, "start_amount": amount})
+
+    monkeypatch.setattr(shapes, "order", with_amount)
+
+    async def story(account: SimulatedAccount) -> None:
+        await account.entered()
+
+        assert (await account.run()).sent == 0
+        assert await account.resting() == PROTECTED
+
+    play(tmp_path, story)
+
+
 def test_given_a_humans_orders_and_fills_when_they_are_respected_then_they_stay_and_the_money_adds_up(
     tmp_path: Path,
 ) -> None:
@@ -114,7 +135,8 @@ def test_given_a_humans_orders_and_fills_when_they_are_respected_then_they_stay_
         await account.run()
 
         assert await account.resting() == ["limit", *PROTECTED]
-        assert (await account.the(OrderType.STOP_LOSS)).request.amount is None
+        assert (await account.the(OrderType.STOP_LOSS)).request.amount == own
+        assert (await account.human.account()).long.amount == own
         assert "foreign_fill" in account.incidents()
         ledger = account.journal.ledger()
         assert ledger is not None

@@ -12,7 +12,7 @@ from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.account import AccountState, Position
 from crypto_kedro.trading.decision import Reason, Target
 from crypto_kedro.trading.money import Btc
-from crypto_kedro.trading.orders import Order, OrderRequest, OrderType, PositionSide
+from crypto_kedro.trading.orders import Order, OrderRequest, OrderStatus, OrderType, PositionSide
 from crypto_kedro.trading.protection import Protection
 
 TRIGGER_MET = "trigger_met"
@@ -178,7 +178,7 @@ def protecting(
         trigger_price=protection.stop,
         position_side=side,
     )
-    steps = [_resting(orders, stop, Purpose.STOP, reason, under_way)]
+    steps = [_resting(orders, stop, amount, Purpose.STOP, reason, under_way)]
     if limit_target and closable is not None:
         amount = min(amount, closable)
     if not leaves and amount and protection.take_profit is not None and not is_leaving(orders, side):
@@ -199,7 +199,7 @@ def protecting(
                 position_side=side,
             )
         )
-        steps.append(_resting(orders, target, Purpose.TARGET, reason, under_way))
+        steps.append(_resting(orders, target, amount, Purpose.TARGET, reason, under_way))
     return tuple([step for step in steps if step is not None])
 
 
@@ -236,21 +236,31 @@ def is_leaving(orders: Iterable[Order], side: PositionSide) -> bool:
 
 
 def _resting(
-    orders: Sequence[Order], wanted: OrderRequest, purpose: Purpose, reason: str, under_way: Collection[int]
+    orders: Sequence[Order],
+    wanted: OrderRequest,
+    amount: Btc,
+    purpose: Purpose,
+    reason: str,
+    under_way: Collection[int],
 ) -> Step | None:
-    """Return the step that lets the wanted order be the only one of its kind, None when it is."""
+    """Return the step that lets the wanted order be the only one of its kind, None when it is.
+
+    While one that was triggered executes, the position is being closed: another would close it twice.
+    """
     others = []
     is_there = False
     for order in orders:
         request = order.request
         if request.type is not wanted.type or not request.closes:
             continue
+        if request.type.has_trigger and order.status is not OrderStatus.INACTIVE:
+            return None
         if order.order_id in under_way:
             if request.type is OrderType.LIMIT:
                 # It holds the amount until its cancel arrives.
                 return None
             continue
-        if not is_there and _is_same(order, wanted):
+        if not is_there and _is_same(order, wanted, amount):
             is_there = True
         else:
             others.append(order.order_id)
@@ -261,13 +271,14 @@ def _resting(
     return Step(purpose, reason, wanted, then=tuple(others))
 
 
-def _is_same(order: Order, wanted: OrderRequest) -> bool:
+def _is_same(order: Order, wanted: OrderRequest, amount: Btc) -> bool:
     request = order.request
     if request.trigger_price != wanted.trigger_price or request.price != wanted.price:
         return False
-    if wanted.amount is None or request.amount is None:
-        return request.amount is wanted.amount
-    return order.remaining_amount == wanted.amount
+    if wanted.amount is None:
+        # bitbank does not document what it reports as the amount of an order that was sent without one.
+        return not request.amount or order.remaining_amount == amount
+    return request.amount is not None and order.remaining_amount == wanted.amount
 
 
 def _looking_after(orders: Sequence[Order], position: Position, wish: PositionWish, limit_target: bool) -> list[Step]:

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import threading
 from typing import Any
 
 import requests
@@ -12,7 +13,9 @@ from requests.adapters import HTTPAdapter
 from crypto_kedro.session.lease import LeaseTerms
 
 BUCKET = "traders"
+
 TERMS = LeaseTerms(ttl_ms=60_000, margin_ms=7_000, renew_every_ms=15_000)
+_PATIENCE_S = 60.0
 
 
 class Wire(HTTPAdapter):
@@ -49,10 +52,10 @@ class Storage:
         self._process = subprocess.Popen(
             [binary, *options, "-external-url", self.url], stderr=subprocess.PIPE, text=True
         )
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            if "server started" in line:
-                break
+        started = threading.Event()
+        # It says a line of each request, and stands still once nobody reads them.
+        threading.Thread(target=self._listen, args=(started,), daemon=True).start()
+        assert started.wait(_PATIENCE_S), "the storage did not start"
 
     def client(self, wire: Wire | None = None) -> Client:
         """Connect to it as another process would."""
@@ -63,7 +66,14 @@ class Storage:
     def close(self) -> None:
         """End it."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+
+    def _listen(self, started: threading.Event) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                if "server started" in line:
+                    started.set()
 
 
 class SteadyClock:

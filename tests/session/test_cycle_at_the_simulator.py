@@ -1,17 +1,23 @@
 """Answers and requests that are lost within a cycle, over the wire: nothing is sent twice, and all ends protected."""
 
 from pathlib import Path
+from typing import Never
 
 import pytest
 from simulated_account import ACTIVE_ORDERS, NEW_ORDER, SimulatedAccount, order, play
 
 from crypto_kedro.exchange.bitbank import shapes
+from crypto_kedro.exchange.bitbank.errors import error_for
 from crypto_kedro.exchange.simulator.faults import FaultKind
-from crypto_kedro.session.journal.records import Trigger
+from crypto_kedro.session.journal import Writer
+from crypto_kedro.session.journal.records import Intended, Trigger
 from crypto_kedro.session.patience import once_it_answers
+from crypto_kedro.session.reconcile import LEFT_OVER
+from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.orders import Order, OrderType
 
 PROTECTED = ["stop_loss", "take_profit"]
+TARGET = order("sell long all take_profit", trigger=2_000_000)
 
 
 def test_given_answers_that_are_lost_when_the_orders_are_found_then_the_cycle_goes_on_as_if_nothing_had_been(
@@ -81,6 +87,58 @@ def test_given_a_stop_of_which_nothing_can_be_found_out_then_no_second_one_is_se
         assert account.answers()[-1] == "placed"
         assert await account.resting() == PROTECTED
         assert account.journal.unanswered() == ()
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize(("question", "code"), [("order", 50009), ("open_orders", 20001), ("open_orders", 50005)])
+def test_given_a_filled_entry_whose_answer_is_lost_when_the_search_is_refused_then_it_is_known_later_and_protected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, question: str, code: int
+) -> None:
+    async def story(account: SimulatedAccount) -> None:
+        account.bad(FaultKind.ANSWER_LOST, NEW_ORDER, times=1, ms=1)
+        answer = getattr(account.exchange, question)
+        refusals = [error_for(code, question)]
+
+        async def refused_once(*about: int) -> object:
+            if refusals and account.intents():
+                raise refusals.pop()
+            return await answer(*about)
+
+        monkeypatch.setattr(account.exchange, question, refused_once)
+        account.facts.long = 0.9
+        await account.run(Trigger.BAR)
+        account.facts.long = 0.0
+        await account.run()
+
+        assert not refusals
+        assert account.intents() == ["entry market", "stop stop_loss", "target take_profit"]
+        assert await account.resting() == PROTECTED
+        assert account.journal.unanswered() == ()
+        assert "foreign_fill" not in account.incidents()
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("question", ["order", "outcome_of"])
+def test_given_something_sent_of_which_asking_is_refused_when_a_cycle_begins_then_a_missing_stop_is_sent_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    async def story(account: SimulatedAccount) -> None:
+        await account.entered()
+        sent = Intended("other/1", "other", Purpose.TARGET, LEFT_OVER, order_id=1)
+        if question == "outcome_of":
+            sent = Intended("other/1", "other", Purpose.TARGET, LEFT_OVER, TARGET)
+        account.journal.append(Writer("session-1", 1), account.clock(), sent)
+        await account.human.cancel((await account.the(OrderType.STOP_LOSS)).order_id)
+
+        async def refused(_: object) -> Never:
+            raise error_for(20001, question)
+
+        monkeypatch.setattr(account.exchange, question, refused)
+        await account.run()
+
+        assert await account.resting() == PROTECTED
 
     play(tmp_path, story)
 

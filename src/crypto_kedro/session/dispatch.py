@@ -88,8 +88,7 @@ class Dispatcher:
     async def settle(self) -> None:
         """Find out what became of all that was sent without an answer, also before a restart.
 
-        Raises:
-            ExchangeError: the exchange does not answer.
+        What cannot be found out stays open and keeps nobody from looking after positions.
         """
         for intent in self._journal.unanswered():
             if intent.intent.request is None:
@@ -190,15 +189,17 @@ class Dispatcher:
         assert intent.order_id is not None  # a record without a request has it
         try:
             order = await self._exchange.order(intent.order_id)
-        except (StopTradingError, BadCredentialsError):
-            raise
         except ExchangeError as error:
             self._answer(Answered(intent.intent_id, Outcome.NOT_CANCELED, error=str(error)))
             return
         self._answer(_cancel_answer(intent.intent_id, order))
 
     async def _settle_order(self, open_intent: OpenIntent) -> None:
-        placement = await self._exchange.outcome_of(open_intent.attempt(self._now_ms()))
+        attempt = open_intent.attempt(self._now_ms())
+        try:
+            placement = await self._exchange.outcome_of(attempt)
+        except ExchangeError as error:
+            placement = Unknown(attempt, str(error))
         if not isinstance(placement, Unknown) or open_intent.answer is None:
             self._note(open_intent.intent, placement)
 

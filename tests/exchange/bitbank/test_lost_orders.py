@@ -155,6 +155,46 @@ def test_given_a_lost_answer_when_the_account_cannot_be_read_then_the_outcome_st
     assert server.targets().count(NEW) == 1
 
 
+@pytest.mark.parametrize(
+    ("read", "code"), [(OPEN, 20001), (OPEN, 50005), (FILLS, 20005), (FILLS, 40022), (READ, 50003), (READ, 50009)]
+)
+def test_given_a_lost_answer_when_a_read_of_the_search_is_refused_then_that_says_nothing_about_the_order(
+    bitbank: BitbankExchange, server: WireServer, run: Run, read: str, code: int
+) -> None:
+    server.on(NEW, CUT)
+    server.on(OPEN, data(orders=[]))
+    server.on(FILLS, data(trades=[trade_row()]))
+    server.on(read, error(code))
+
+    placement = run(bitbank.place(MARKET))
+
+    assert isinstance(placement, Unknown)
+    assert str(code) in placement.reason
+
+
+def test_given_a_filled_order_that_cannot_be_read_yet_when_searching_then_it_is_found_once_it_can(
+    bitbank: BitbankExchange, server: WireServer, clock: Clock, run: Run
+) -> None:
+    server.on(NEW, CUT)
+    server.on(OPEN, data(orders=[]))
+    server.on(FILLS, data(trades=[trade_row()]))
+    server.on(READ, error(50009), data(**market_row()))
+
+    assert isinstance(run(bitbank.place(MARKET)), Placed)
+    assert clock.waits == [1.0]
+
+
+def test_given_a_key_that_is_not_accepted_when_searching_then_it_is_not_tried_again_and_again(
+    bitbank: BitbankExchange, server: WireServer, clock: Clock, run: Run
+) -> None:
+    server.on(NEW, CUT)
+    server.on(OPEN, error(20001))
+
+    run(bitbank.place(MARKET))
+
+    assert clock.waits == []
+
+
 def test_given_an_unknown_outcome_when_asked_again_later_then_the_order_is_found(
     bitbank: BitbankExchange, server: WireServer, clock: Clock, run: Run
 ) -> None:

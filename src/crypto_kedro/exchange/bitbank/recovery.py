@@ -16,6 +16,7 @@ from crypto_kedro.exchange.port import (
     NotPlaced,
     Placed,
     Placement,
+    RefusedError,
     RetryLaterError,
     RetryNowError,
     Unknown,
@@ -70,8 +71,7 @@ class LostOrderSearch:
     async def outcome(self, attempt: Attempt) -> Placement:
         """Search until the order is found, cannot exist any more, or patience ends.
 
-        Raises:
-            StopTradingError, BadCredentialsError: the account cannot be read.
+        An error met on the way tells about a question of the search and nothing about the order, which stays unknown.
         """
         must_show_ms = attempt.sent_before_ms + self._latest_acceptance_ms + self._settings.settle_ms
         give_up_ms = max(must_show_ms, self._now_ms()) + int(self._settings.search_s * 1000)
@@ -79,8 +79,11 @@ class LostOrderSearch:
             looked_at_ms = self._now_ms()
             try:
                 outcome = self._judged(attempt, await self._candidates(attempt), looked_at_ms >= must_show_ms)
-            except (RetryNowError, RetryLaterError) as error:
+            except (RetryNowError, RetryLaterError, RefusedError) as error:
                 outcome = Unknown(attempt, str(error))
+            except ExchangeError as error:
+                # It needs a human, so asking again at once would only delay whoever waits for the outcome.
+                return Unknown(attempt, str(error))
             if not isinstance(outcome, Unknown) or self._now_ms() >= give_up_ms:
                 return outcome
             await self._sleep(self._settings.poll_s)

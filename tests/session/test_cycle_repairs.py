@@ -13,12 +13,14 @@ from crypto_kedro.session.journal import Journal, Writer
 from crypto_kedro.session.journal.records import Intended, Record, Trigger
 from crypto_kedro.session.ownership import ForeignOrders
 from crypto_kedro.session.records import Purpose
+from crypto_kedro.session.status import AccountSeen
+from crypto_kedro.trading.decision import Action
 from crypto_kedro.trading.money import Btc, Price, Rate
 from crypto_kedro.trading.orders import Order, OrderRequest, OrderType, PositionSide, RefusalCode
 
 LONG = PositionSide.LONG
 STOP = OrderType.STOP_LOSS
-ABOVE_THE_BOUND, STOPS_SUSPENDED = 60_016, 70_023
+ABOVE_THE_BOUND, MARKET_ORDERS_SUSPENDED, STOPS_SUSPENDED = 60_016, 70_009, 70_023
 
 
 class KilledError(BaseException):
@@ -296,6 +298,79 @@ def test_given_a_human_who_closes_more_than_is_his_then_the_result_is_shared_and
     trouble.account.next_bar()
     run(trouble)
     assert trouble.ledger.balance == trouble.state.cash
+
+
+def a_human_joins(trouble: Trouble) -> None:
+    """Let a human open a position of his own beside the session's, and set a stop and a target that lie nearer."""
+    by_hand(trouble, "buy long 50 market")
+    trouble.account.next_bar()
+    by_hand(trouble, "sell long 50 limit", price=1_001_000)
+    by_hand(trouble, "sell long 50 stop_loss", trigger=999_000)
+
+
+def shown_orders(report: CycleReport) -> list[tuple[str, Price | None]]:
+    """Kinds and triggers of the closing orders that the session was shown."""
+    assert report.account is not None
+    return [(str(order.request.type), order.request.trigger_price) for order in report.account.open_orders]
+
+
+def test_given_a_humans_stop_and_target_when_a_bar_closes_then_they_do_not_become_those_of_the_session(
+    trouble: Trouble,
+) -> None:
+    protected(trouble)
+    a_human_joins(trouble)
+    report = run(trouble, Trigger.BAR)
+    assert report.decision is not None
+    assert report.decision.target is not None
+    protection = report.decision.target.protection
+    assert (protection.stop, protection.take_profit) == (Price(990_000), Price(1_020_000))
+
+
+def test_given_a_bare_position_beside_a_humans_stop_when_it_is_shown_then_it_has_none(trouble: Trouble) -> None:
+    stop = protected(trouble)
+    a_human_joins(trouble)
+    trouble.account.engine.cancel(stop.order_id)
+    trouble.exchange.refuses[STOP] = STOPS_SUSPENDED
+    report = run(trouble)
+    assert report.account is not None
+    assert report.ledger is not None
+    (held,) = AccountSeen.of(report.account, report.ledger).positions
+    assert (held.stop, held.take_profit) == (None, Price(1_020_000))
+
+
+def test_given_nothing_to_recall_when_a_new_process_finds_its_stop_gone_then_it_does_not_take_a_humans_price(
+    trouble: Trouble,
+) -> None:
+    stop = protected(trouble)
+    a_human_joins(trouble)
+    trouble.word(short=0.9)
+    trouble.exchange.refuses[OrderType.MARKET] = MARKET_ORDERS_SUSPENDED
+    report = run(trouble, Trigger.BAR)
+    assert report.decision is not None
+    assert report.decision.action is Action.CLOSE
+    trouble.word()
+    trouble.account.engine.cancel(stop.order_id)
+    trouble.new_process()
+    report = run(trouble)
+    assert ("stop_loss", stop.request.trigger_price) in shown_orders(report)
+
+
+def test_given_a_human_who_is_about_to_open_a_position_then_the_session_stays_flat(trouble: Trouble) -> None:
+    by_hand(trouble, "buy long 50 limit", price=900_000)
+    trouble.word(long=0.9)
+    report = run(trouble, Trigger.BAR)
+    assert report.decision is not None
+    assert (report.decision.reason, report.sent) == ("pending_entries", 0)
+
+
+def test_given_a_stop_of_which_nobody_knows_whether_it_rests_when_it_does_then_the_session_goes_on_from_its_price(
+    trouble: Trouble,
+) -> None:
+    stop = protected(trouble)
+    trouble.account.engine.cancel(stop.order_id)
+    trouble.exchange.fates = iter(["unknown"])
+    run(trouble)
+    assert ("stop_loss", stop.request.trigger_price) in shown_orders(run(trouble))
 
 
 def test_given_an_adopted_position_when_cycles_run_then_it_has_a_stop_and_a_target_of_its_own(

@@ -13,7 +13,7 @@ from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.ledger import TradeLedger, Transfer
 from crypto_kedro.trading.money import Btc, Jpy
-from crypto_kedro.trading.orders import Fill, Order, OrderType, PositionSide
+from crypto_kedro.trading.orders import Fill, Order, OrderRequest, OrderType, PositionSide
 
 FOREIGN_FILL = "foreign_fill"
 _LAG_MS = 60_000
@@ -54,6 +54,7 @@ class Ownership:
         self._rule = rule
         self._since_ms = since_ms
         self._ids: set[int] = set()
+        self._hidden: frozenset[int] = frozenset()
         self._entries: dict[int, _Entry] = {}
         self._foreign_trades: set[int] = set()
         self._waiting: set[int] = set()
@@ -63,8 +64,8 @@ class Ownership:
 
     @property
     def ids(self) -> frozenset[int]:
-        """Ids of all orders that are known to be own ones."""
-        return frozenset(self._ids)
+        """Ids of all orders that are known: own ones, and those that `shown` left out last."""
+        return self._hidden.union(self._ids)
 
     def placed(self, order: Order, purpose: Purpose, at_ms: int) -> None:
         """Take note of an own order."""
@@ -82,6 +83,28 @@ class Ownership:
             for order in account.open_orders
             if order.order_id not in self._ids and order.request.type is not OrderType.LOSSCUT
         )
+
+    def shown(self, account: AccountState) -> AccountState:
+        """Return the account without the orders by which others close positions.
+
+        They do not protect this trader's part, nor tell where it should end. One that may be its own, since it looks
+        like an order whose outcome is unknown, stays; so does what would open a position, which keeps this trader out.
+
+        Args:
+            account: as the exchange reports it.
+        """
+        foreign = self.foreign(account)
+        sent = [intent.intent.request for intent in self._journal.unanswered()] if foreign else []
+        self._hidden = frozenset(
+            order.order_id
+            for order in account.open_orders
+            if order.order_id in foreign
+            and order.request.closes
+            and not any(request is not None and _is_alike(order.request, request) for request in sent)
+        )
+        if not self._hidden:
+            return account
+        return replace(account, open_orders=tuple([o for o in account.open_orders if o.order_id not in self._hidden]))
 
     def share(self, side: PositionSide, ledger: TradeLedger) -> Btc | None:
         """Return how much of a position is at most this trader's; None is all of it.
@@ -241,6 +264,11 @@ class Ownership:
                     self._since_ms = max(self._since_ms, fill.executed_at_ms)
                 case MoneyMoved(transfer):
                     self._moved_ms = max(self._moved_ms, transfer.at_ms)
+
+
+def _is_alike(found: OrderRequest, sent: OrderRequest) -> bool:
+    """Whether a found order may be the one that was sent; of its amount the exchange may tell more than was said."""
+    return replace(found, amount=sent.amount) == sent
 
 
 def _part_of(fill: Fill, amount: Btc) -> Fill:

@@ -55,7 +55,7 @@ class CycleCounts(Struct, frozen=True):
 
 
 class HeldPosition(Struct, frozen=True):
-    """An open position and what rests at the exchange for it.
+    """An open position and what the trader has resting at the exchange for it.
 
     Args:
         side: long or short.
@@ -63,7 +63,7 @@ class HeldPosition(Struct, frozen=True):
         average_price: of its opening fills, JPY.
         unrealized: result of the price move so far, before fees and interest.
         costs: fees and interest accrued and not yet charged; negative is a rebate.
-        stop, take_profit: nearest trigger or limit price that rests at the exchange; None when nothing rests.
+        stop, take_profit: nearest trigger or limit price that the trader has resting at the exchange; None without one.
         opened_at_ms: first fill, Unix milliseconds UTC; None when no fill of the history explains the position.
     """
 
@@ -85,7 +85,7 @@ class AccountSeen(Struct, frozen=True):
         equity: with open positions, after the costs accrued so far.
         cash: JPY on hand.
         margin_ratio: balance over the product of the positions; None without a position.
-        open_orders: orders that rest or sleep at the exchange.
+        open_orders: orders that rest or sleep at the exchange, without those by which others close positions.
         positions: the open ones, long before short.
         drawdown: fall of ``equity`` from the peak, as a fraction.
         deepest_drawdown: largest such fall since the last reset, this one included.

@@ -17,7 +17,7 @@ _MOST_READS = 4
 
 
 class View(Struct, frozen=True):
-    """The account as the exchange reports it, and its history up to the same fill."""
+    """The account as the exchange reports it, see `Ownership.shown`, and its history up to the same fill."""
 
     account: AccountState
     ledger: TradeLedger
@@ -68,7 +68,7 @@ class Truth:
         if account.at_ms != now_ms:
             account = replace(account, at_ms=now_ms)
         self._ownership.drop_claims(account, now_ms)
-        view = self.view = View(account, ledger)
+        view = self.view = View(self._ownership.shown(account), ledger)
         return view
 
     def as_of_now(self, most_ms: int) -> View | None:

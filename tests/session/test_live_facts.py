@@ -10,7 +10,7 @@ from taught_market import CATALOGUE, small_ensemble
 from crypto_kedro.errors import BundleError
 from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.exchange.in_process import RecordedMarket
-from crypto_kedro.exchange.port import Ticker
+from crypto_kedro.exchange.port import MarketStatus, Ticker
 from crypto_kedro.features import compute_features, load_feature_set
 from crypto_kedro.learning.export import BundleContent, write_bundle
 from crypto_kedro.market.bars import DAY_MS, MINUTE_MS, Bars, FloatArray
@@ -20,9 +20,11 @@ from crypto_kedro.market.resample import CONTEXT_MS, DECISION_MS, resample
 from crypto_kedro.market.synthetic import synthetic_candles
 from crypto_kedro.serving.bundle import load_bundle
 from crypto_kedro.session.facts import ModelWord, signal_facts
-from crypto_kedro.session.live_window import LiveFacts, LiveModel, MinuteHistory, spread_of
+from crypto_kedro.session.live_window import LiveFacts, LiveModel, MinuteHistory, as_of_now, spread_of
 from crypto_kedro.trading.bitbank_rules import bitbank_btc_jpy_schedule
 from crypto_kedro.trading.money import Btc, Price
+from crypto_kedro.trading.observation import ExchangeStatus
+from crypto_kedro.trading.orders import PositionSide
 from crypto_kedro.trading.quotes import BarRow
 from crypto_kedro.trading.signal import SignalFacts
 
@@ -157,3 +159,31 @@ def test_given_an_empty_or_crossed_book_when_its_spread_is_asked_then_it_is_unkn
     bid: Price | None, ask: Price | None
 ) -> None:
     assert np.isnan(spread_of(Ticker(0, Price(2), bid, ask)))
+
+
+@pytest.mark.parametrize(
+    ("status", "closed_to", "long", "expected"),
+    [
+        (ExchangeStatus.NORMAL, (), 0.9, ExchangeStatus.NORMAL),
+        (ExchangeStatus.NORMAL, (PositionSide.LONG, PositionSide.SHORT), 0.9, ExchangeStatus.HALT),
+        (ExchangeStatus.NORMAL, (PositionSide.LONG,), 0.9, ExchangeStatus.HALT),
+        (ExchangeStatus.NORMAL, (PositionSide.LONG,), 0.1, ExchangeStatus.NORMAL),
+        (ExchangeStatus.BUSY, (PositionSide.SHORT,), 0.1, ExchangeStatus.HALT),
+        (ExchangeStatus.UNKNOWN, (PositionSide.LONG,), 0.9, ExchangeStatus.UNKNOWN),
+    ],
+)
+def test_given_an_exchange_that_is_closed_to_a_side_when_the_model_favours_it_then_it_counts_as_halted(
+    status: ExchangeStatus, closed_to: tuple[PositionSide, ...], long: float, expected: ExchangeStatus
+) -> None:
+    one = np.ones(1)
+    word = (one * (1.0 - long), one * 0.0, one * long)
+    facts = SignalFacts(one, one, one, one, one, one, one, one * 0.0, *word, (word,))
+
+    seen = as_of_now(
+        facts,
+        1,
+        Ticker(0, Price(2), Price(1), Price(2)),
+        MarketStatus(status, Btc(1), frozenset(), frozenset(closed_to)),
+    )
+
+    assert ExchangeStatus(int(seen.status)) is expected

@@ -8,7 +8,7 @@ from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.trading.account import AccountState, MarginStatus, Position
 from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.observation import ExchangeStatus
-from crypto_kedro.trading.orders import Fill, Order, OrderRequest
+from crypto_kedro.trading.orders import Fill, Order, OrderRequest, PositionSide
 from crypto_kedro.trading.quotes import BarRow, BookTop
 from crypto_kedro.trading.rules import MarketRules
 
@@ -98,11 +98,14 @@ class MarketStatus:
         status: how well the exchange is working for the pair.
         min_amount: smallest order at the present load.
         suspended: kinds of orders that are suspended, in the exchange's words.
+        closed_to: sides on which no position should be opened, because the order that opens it, its stop or the order
+            that closes it is suspended.
     """
 
     status: ExchangeStatus
     min_amount: Btc
     suspended: frozenset[str] = frozenset()
+    closed_to: frozenset[PositionSide] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from crypto_kedro.serving.bundle import ModelBundle
 from crypto_kedro.session.facts import ModelWord, signal_facts
 from crypto_kedro.session.status import BarSeen
 from crypto_kedro.trading.money import LOTS_PER_BTC
+from crypto_kedro.trading.observation import ExchangeStatus
+from crypto_kedro.trading.orders import PositionSide
 from crypto_kedro.trading.quotes import BarRow
 from crypto_kedro.trading.signal import SignalFacts
 
@@ -179,6 +181,8 @@ class LiveFacts:
 def as_of_now(facts: SignalFacts[FloatArray], now_ms: int, ticker: Ticker, status: MarketStatus) -> SignalFacts[float]:
     """Return the facts of one bar as plain floats, with what holds at the moment of the decision.
 
+    An exchange that is closed to the likelier side counts as halted: what is opened there might not be protected.
+
     Args:
         facts: of shape (1,), as at the close of the bar.
         now_ms: Unix milliseconds UTC, not before the close.
@@ -187,8 +191,10 @@ def as_of_now(facts: SignalFacts[FloatArray], now_ms: int, ticker: Ticker, statu
     """
     *numbers, models = facts
     plain = SignalFacts._make([*(float(column[0]) for column in numbers), _plain(models)])
+    side = PositionSide.LONG if plain.long > plain.short else PositionSide.SHORT
+    condition = max(status.status, ExchangeStatus.HALT) if side in status.closed_to else status.status
     return plain._replace(
-        age_ms=float(now_ms) - plain.bar_close_ms, spread=spread_of(ticker), status=float(status.status.value)
+        age_ms=float(now_ms) - plain.bar_close_ms, spread=spread_of(ticker), status=float(condition.value)
     )
 
 

@@ -214,6 +214,32 @@ def test_given_three_sources_of_trouble_when_the_status_is_read_then_the_worst_c
     assert read.suspended == {name for name, value in pair.items() if name != "is_enabled" and value}
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), set()),
+        (("stop_stop_limit_order",), set()),
+        (("stop_stop_order",), {"long", "short"}),
+        (("stop_market_order",), {"long", "short"}),
+        (("stop_buy_order",), {"long", "short"}),
+        (("stop_sell_order",), {"long", "short"}),
+        (("stop_order",), {"long", "short"}),
+        (("stop_margin_long_order",), {"long"}),
+        (("stop_margin_short_order",), {"short"}),
+        (("stop_margin_long_order", "stop_margin_short_order"), {"long", "short"}),
+        (("stop_something_new",), {"long", "short"}),
+    ],
+)
+def test_given_suspended_kinds_of_orders_when_the_status_is_read_then_it_tells_on_which_sides_nothing_should_be_opened(
+    flags: tuple[str, ...], expected: set[str]
+) -> None:
+    pair = pair_row(**dict.fromkeys(flags, True))
+
+    read = market_shapes.market_status(pair, status_row(), {"mode": "NONE"})
+
+    assert {side.value for side in read.closed_to} == expected
+
+
 def test_given_a_span_over_midnight_and_new_year_when_files_are_listed_then_each_is_there_once() -> None:
     new_year = 1_704_067_200_000
 

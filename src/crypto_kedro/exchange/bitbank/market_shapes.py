@@ -12,6 +12,7 @@ from crypto_kedro.market.bitbank_candles import CandleRow
 from crypto_kedro.market.moments import utc_date
 from crypto_kedro.trading.money import Btc, Price, Rate
 from crypto_kedro.trading.observation import ExchangeStatus
+from crypto_kedro.trading.orders import PositionSide
 from crypto_kedro.trading.quotes import BarRow
 from crypto_kedro.trading.rules import MarketRules
 
@@ -22,6 +23,8 @@ _STATUSES = {
     "HALT": ExchangeStatus.HALT,
 }
 _ALL_STOPPED = frozenset({"stop_order", "stop_order_and_cancel"})
+_NEVER_SENT = "stop_stop_limit_order"
+_OPENING = {PositionSide.LONG: "stop_margin_long_order", PositionSide.SHORT: "stop_margin_short_order"}
 _DAY_FILES = {
     MINUTE_MS: "1min",
     5 * MINUTE_MS: "5min",
@@ -86,7 +89,18 @@ def market_status(pair: Row, status: Row, circuit: Row) -> MarketStatus:
         condition = max(condition, ExchangeStatus.CIRCUIT_BREAK)
     if suspended & _ALL_STOPPED or not pair["is_enabled"]:
         condition = max(condition, ExchangeStatus.HALT)
-    return MarketStatus(condition, max(Btc.of(pair["unit_amount"]), Btc.of(status["min_amount"])), suspended)
+    minimum = max(Btc.of(pair["unit_amount"]), Btc.of(status["min_amount"]))
+    return MarketStatus(condition, minimum, suspended, _closed_to(suspended))
+
+
+def _closed_to(suspended: frozenset[str]) -> frozenset[PositionSide]:
+    """Return the sides on which a position could not be opened, protected by a stop and closed at the market.
+
+    Buying and selling are both needed, for one opens and the other closes. bitbank names no flag for stop-loss orders,
+    which are taken to be suspended with stop orders. A flag that is not known may concern them as well.
+    """
+    for_both = suspended - {_NEVER_SENT, *_OPENING.values()}
+    return frozenset(side for side, opening in _OPENING.items() if for_both or opening in suspended)
 
 
 def candle_files(interval_ms: int, first_ms: int, end_ms: int) -> Iterator[str]:

@@ -205,6 +205,6 @@ def _is_covered(orders: Iterable[Order], side: PositionSide, amount: Btc) -> boo
     """Whether a stop rests that closes all of an amount."""
     return any(
         resting_protection((order,), side)[0] is not None
-        and (order.remaining_amount is None or order.remaining_amount >= amount)
+        and (not order.remaining_amount or order.remaining_amount >= amount)
         for order in orders
     )

@@ -17,6 +17,7 @@ from random_markets import (
     final_orders,
     new_engine,
 )
+from sample_size import many
 
 from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.exchange.matching import MatchingEngine
@@ -158,8 +159,8 @@ def test_equity_moves_only_by_prices_fees_and_interest(feed: BarFeed, wishes: li
 
 @pytest.mark.slow
 @given(FEEDS, WISHES, SETTINGS)
-@settings(max_examples=2000, deadline=None)
-def test_equity_moves_only_by_prices_fees_and_interest_in_2000_markets(
+@settings(max_examples=many(1000), deadline=None)
+def test_equity_moves_only_by_prices_fees_and_interest_in_many_markets(
     feed: BarFeed, wishes: list[Wish], how: EngineSettings
 ) -> None:
     check_conservation(feed, wishes, how)
@@ -173,8 +174,8 @@ def test_skipping_to_the_next_event_changes_nothing(feed: BarFeed, wishes: list[
 
 @pytest.mark.slow
 @given(FEEDS, WISHES, SETTINGS)
-@settings(max_examples=2000, deadline=None)
-def test_skipping_to_the_next_event_changes_nothing_in_2000_markets(
+@settings(max_examples=many(1000), deadline=None)
+def test_skipping_to_the_next_event_changes_nothing_in_many_markets(
     feed: BarFeed, wishes: list[Wish], how: EngineSettings
 ) -> None:
     check_skipping(feed, wishes, how)

@@ -39,6 +39,6 @@ def test_given_any_market_when_woken_by_events_then_nothing_differs_from_every_b
 
 @pytest.mark.slow
 @given(replays())
-@settings(max_examples=many(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=many(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_given_many_markets_when_woken_by_events_then_nothing_differs_from_every_bar(replay: Replay) -> None:
     assert_waking_is_the_same(replay)

@@ -17,7 +17,7 @@ from served import Client, Served
 from crypto_kedro.exchange.simulator.openapi import openapi_document
 from crypto_kedro.exchange.simulator.private_api import ENDPOINTS, PREFIX
 
-MANY = int(os.environ.get("CRYPTO_KEDRO_FUZZ_REQUESTS", "4000"))
+MANY = int(os.environ.get("CRYPTO_KEDRO_FUZZ_REQUESTS", "3000"))
 """100,000 take eleven minutes."""
 
 DOCUMENT = openapi_document()

@@ -25,7 +25,9 @@ def said(news: News, language: Language, times: int = 1) -> Message:
 
 @pytest.mark.parametrize("language", Language)
 def test_every_kind_of_news_has_words(language: Language) -> None:
-    assert {type(news) for news in ALL_NEWS} == set(News.__subclasses__())
+    # A test may have made a kind of its own.
+    kinds = {kind for kind in News.__subclasses__() if kind.__module__ == News.__module__}
+    assert {type(news) for news in ALL_NEWS} == kinds
     for news in ALL_NEWS:
         message = said(news, language)
         assert message.title

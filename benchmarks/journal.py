@@ -28,6 +28,7 @@ from crypto_kedro.session.journal.records import (
     Trigger,
 )
 from crypto_kedro.session.journal.replay import replay
+from crypto_kedro.session.journal.sync_probe import SyncProbe
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.decide import decide
 from crypto_kedro.trading.ledger import EquityPoint
@@ -71,8 +72,15 @@ def time_appends(journal: Journal) -> None:
         journal.append(WRITER, START_MS, Answered(cycle_id, Outcome.NOT_PLACED))
         before.append(sent - started)
         after.append(time.perf_counter() - sent)
+    probe, asked = SyncProbe.beside(journal.path), []
+    for _ in range(APPENDS):
+        started = time.perf_counter()
+        probe.ask()
+        asked.append(time.perf_counter() - started)
+    probe.close()
     for what, spent in (("decision and intent", before), ("answer", after)):
         print(f"append, {what}: median {statistics.median(spent) * 1e3:.1f} ms, largest {max(spent) * 1e3:.1f} ms")
+    print(f"of it, asking whether the disk kept it: median {statistics.median(asked) * 1e6:.0f} us")
 
 
 def fill_a_year(journal: Journal) -> None:

@@ -6,6 +6,7 @@ Example:
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,12 +61,14 @@ def besiege(name: str, times: int, seed: int, traitor: str | None = None) -> dic
             SCENARIOS[name].play(siege, times)
             verdict = siege.verdict()
             history = siege.evidence().history
+            kept = None if verdict.survived or traitor is not None else _kept(Path(folder), f"{name}-{seed}")
     return {
         "times": times,
         "seed": seed,
         "survived": verdict.survived,
         "counts": verdict.counts,
         "findings": {kind: getattr(verdict, kind)[:_FINDINGS_SHOWN] for kind, n in verdict.counts.items() if n},
+        "kept": kept,
         "traders": len(siege.ends),
         "orders": len(history.orders),
         "fills": len(history.fills),
@@ -74,6 +77,13 @@ def besiege(name: str, times: int, seed: int, traitor: str | None = None) -> dic
         "slowest_end_seconds": round(siege.slowest_end_s, 2),
         "seconds": round(time.monotonic() - began, 1),
     }
+
+
+def _kept(folder: Path, name: str) -> str:
+    """Copy what a siege has left behind to where it can be looked at, and return where that is."""
+    kept = tempfile.mkdtemp(prefix=f"siege-{name.replace(' ', '-')}-")
+    shutil.copytree(folder, kept, ignore=shutil.ignore_patterns("disk.img"), dirs_exist_ok=True)
+    return kept
 
 
 @contextmanager

@@ -128,7 +128,9 @@ def _found(ended: "Future[dict[str, Any]]", task: _Task) -> dict[str, Any]:
 def _words(found: dict[str, Any]) -> str:
     if found["survived"]:
         return f"survived, {found['seconds']:.0f} s"
-    return f"NOT SURVIVED: {found.get('broke_off') or found['findings']}"
+    if "broke_off" in found:
+        return f"NOT SURVIVED: {found['broke_off']}"
+    return f"NOT SURVIVED: {found['findings']}; journal, orders and wire log are kept in {found['kept']}"
 
 
 def _code() -> dict[str, str]:

@@ -61,6 +61,10 @@ class Disk:
         self._mount()
         self._ballast.unlink(missing_ok=True)
 
+    def take_away(self) -> None:
+        """Unmount it."""
+        _do("umount", str(self._at))
+
     def _free_bytes(self) -> int:
         space = os.statvfs(self._at)
         return space.f_bavail * space.f_frsize

@@ -18,7 +18,7 @@ def test_given_a_siege_then_the_trader_survives(name: str) -> None:
     if reason is not None:
         pytest.skip(reason)
     found = assail(name, scenario.small, seed=5)
-    assert found["findings"] == {}
+    assert found["findings"] == {}, f"journal, orders and wire log are kept in {found['kept']}"
     assert found["survived"]
     assert found["fills"] > 0
     assert sum(found["faults"].values()) > 0

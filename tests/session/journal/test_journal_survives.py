@@ -1,5 +1,6 @@
 """What is acknowledged is on the disk: killed writers, a full disk, several processes at one file."""
 
+import os
 import random
 import subprocess
 import sys
@@ -79,6 +80,21 @@ def test_given_an_append_that_failed_when_asked_then_the_journal_remembers_only_
         assert [one.intent.intent_id for one in journal.unanswered()] == ["first/1"]
         journal.append(FIRST, NOON_MS, intent("first/2"))
         assert [one.intent.intent_id for one in journal.unanswered()] == ["first/1", "first/2"]
+
+
+def test_given_a_disk_that_does_not_stand_by_what_it_synced_when_appending_then_the_writer_is_told(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.db"
+    with begun(path) as journal:
+        journal.append(FIRST, NOON_MS, intent("first/1"))
+        probe = journal._probe
+        assert probe is not None
+        with path.with_name("journal.db-probe").open("rb") as unwritable:
+            os.dup2(unwritable.fileno(), probe._descriptor)
+        with pytest.raises(JournalError, match=r"journal\.db: what was just written may be lost .* failing"):
+            journal.append(FIRST, NOON_MS, intent("first/2"))
+        assert {one.intent.intent_id for one in journal.unanswered()} >= {"first/1"}
 
 
 def test_given_a_reader_when_another_process_appends_then_the_reader_sees_it_at_once(tmp_path: Path) -> None:

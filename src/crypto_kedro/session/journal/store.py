@@ -12,6 +12,7 @@ from crypto_kedro.session.journal.encoding import decode_record, encode_record
 from crypto_kedro.session.journal.entry import Entry, HaltInForce, Head, OpenIntent, Writer
 from crypto_kedro.session.journal.memory import REMEMBERED, JournalMemory
 from crypto_kedro.session.journal.records import JournalError, Record
+from crypto_kedro.session.journal.sync_probe import SyncProbe
 from crypto_kedro.trading.ledger import TradeLedger
 
 R = TypeVar("R", bound=Record)
@@ -32,9 +33,10 @@ class Journal:
     A process opens its own journal and uses it in one thread at a time.
     """
 
-    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, database: sqlite3.Connection, probe: SyncProbe | None) -> None:
         self._path = path
         self._database = database
+        self._probe = probe
         self._memory = JournalMemory()
         self._taken = 0
 
@@ -52,9 +54,14 @@ class Journal:
         if read_only and not path.is_file():
             raise JournalError(f"journal {path}: there is no such file; name the journal of a session that ran")
         try:
-            return cls(path, connect(path, read_only))
+            database = connect(path, read_only)
         except sqlite3.Error as error:
             raise JournalError(f"journal {path}: cannot be opened ({error}); {remedy(error)}") from error
+        try:
+            return cls(path, database, None if read_only else SyncProbe.beside(path))
+        except OSError as error:
+            database.close()
+            raise JournalError(f"journal {path}: cannot be opened ({error}); look at the disk") from error
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +96,7 @@ class Journal:
 
         Raises:
             OutdatedFenceError: a holder of a later lease has written.
-            JournalError: the disk is full or read-only, or a record contradicts those before it.
+            JournalError: the disk is full, read-only or failing, or a record contradicts those before it.
         """
         bodies = [encode_record(record).decode() for record in records]
         try:
@@ -97,11 +104,17 @@ class Journal:
             try:
                 self._insert(writer, at_ms, records, bodies)
                 self._database.execute("COMMIT")
+                if self._probe is not None:
+                    self._probe.ask()
             except BaseException:
                 self._forget()
                 raise
         except sqlite3.Error as error:
             raise JournalError(f"journal {self._path}: nothing was written ({error}); {remedy(error)}") from error
+        except OSError as error:
+            raise JournalError(
+                f"journal {self._path}: what was just written may be lost ({error}); look at the disk: it is failing"
+            ) from error
 
     @overload
     def entries(self, *, session_id: str | None = None, after: int = 0) -> Iterator[Entry[Record]]: ...
@@ -180,6 +193,8 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+        if self._probe is not None:
+            self._probe.close()
 
     def _insert(self, writer: Writer, at_ms: int, records: tuple[Record, ...], bodies: list[str]) -> None:
         """Write the rows within a transaction, and take them in."""

@@ -212,14 +212,30 @@ def test_given_a_stop_that_is_too_small_when_the_right_one_is_refused_for_good_t
     make: Callable[..., Trouble],
 ) -> None:
     trouble = make(ForeignOrders.ADOPT)
-    stop = protected(trouble)
-    trouble.account.engine.cancel(stop.order_id)
-    assert stop.request.trigger_price is not None
-    by_hand(trouble, "sell long 1 stop_loss", trigger=stop.request.trigger_price.ticks)
+    shrink_stop(trouble)
     trouble.exchange.refuses[STOP] = ABOVE_THE_BOUND
     run(trouble)
     trouble.account.next_bar()
     assert not trouble.state.long.amount
+
+
+def test_given_a_stop_that_is_too_small_when_the_right_one_is_refused_for_the_moment_then_nothing_is_settled(
+    make: Callable[..., Trouble],
+) -> None:
+    trouble = make(ForeignOrders.ADOPT)
+    shrink_stop(trouble)
+    trouble.exchange.refuses[STOP] = RefusalCode.EXCEEDS_POSITION
+    assert not run(trouble).is_settled
+    trouble.exchange.refuses.clear()
+    assert run(trouble).is_settled
+
+
+def shrink_stop(trouble: Trouble) -> None:
+    """Replace the stop by one that closes the smallest amount."""
+    stop = protected(trouble)
+    trouble.account.engine.cancel(stop.order_id)
+    assert stop.request.trigger_price is not None
+    by_hand(trouble, "sell long 1 stop_loss", trigger=stop.request.trigger_price.ticks)
 
 
 def test_given_a_stop_whose_outcome_stays_unknown_then_no_second_one_is_sent_and_the_position_is_closed_in_time(

@@ -109,11 +109,9 @@ class Tending:
         return Wish(wish.entry if may_enter else None, tuple(positions))
 
     def is_covered(self, view: View) -> bool:
-        """Whether a stop rests for every position of this trader's, as far as it was seen."""
-        orders = self._own_orders(view.account)
-        return all(
-            not self._own_amount(side, view) or resting_protection(orders, side)[0] is not None for side in PositionSide
-        )
+        """Whether a stop rests that closes all of every position of this trader's, as far as it was seen."""
+        orders, own = self._own_orders(view.account), {side: self._own_amount(side, view) for side in PositionSide}
+        return all(not amount or _is_covered(orders, side, amount) for side, amount in own.items())
 
     async def _carry_out(self, steps: tuple[Step, ...], view: View, given_up: set[PositionSide]) -> bool:
         """Do the steps; return whether any of them changed anything."""

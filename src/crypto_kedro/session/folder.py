@@ -25,9 +25,9 @@ class SessionFolder:
     root: Path
 
     @classmethod
-    def of(cls, project_path: Path, environment: str) -> Self:
+    def of(cls, project_path: Path, name: str) -> Self:
         """Return the folder of one name, such as ``simulator``."""
-        return cls(project_path / SESSIONS / environment)
+        return cls(project_path / SESSIONS / name)
 
     @classmethod
     def named(cls, project_path: Path, name: str) -> tuple[Self, ...]:
@@ -40,8 +40,8 @@ class SessionFolder:
         return tuple(cls(path) for path in sorted((project_path / SESSIONS).glob("*/")))
 
     @property
-    def environment(self) -> str:
-        """Name of the folder."""
+    def name(self) -> str:
+        """The folder's name, such as ``paper-rehearsal``."""
         return self.root.name
 
     @property
@@ -73,7 +73,7 @@ def chosen_journal(project_path: Path, env: str | None) -> Path:
     """
     everywhere = [folder for folder in SessionFolder.all(project_path) if folder.journal.is_file()]
     meant = everywhere if env is None else [one for one in everywhere if one in SessionFolder.named(project_path, env)]
-    chosen = [folder for folder in meant if folder.environment == env] or meant
+    chosen = [folder for folder in meant if folder.name == env] or meant
     if len(chosen) == 1:
         return chosen[0].journal
     if chosen:
@@ -86,4 +86,4 @@ def chosen_journal(project_path: Path, env: str | None) -> Path:
 
 
 def _names(folders: list[SessionFolder]) -> str:
-    return ", ".join(folder.environment for folder in folders)
+    return ", ".join(folder.name for folder in folders)

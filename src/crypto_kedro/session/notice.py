@@ -40,11 +40,16 @@ class News(Struct, frozen=True):
 
     Attributes:
         code: names the kind of news in every channel and language.
-        severity: how soon a human should look.
+        usual: how soon a human should look at news of this kind, unless they say otherwise themselves.
     """
 
     code: ClassVar[str]
-    severity: ClassVar[Severity] = Severity.INFO
+    usual: ClassVar[Severity] = Severity.INFO
+
+    @property
+    def severity(self) -> Severity:
+        """How soon a human should look."""
+        return self.usual
 
     @property
     def repeats(self) -> str | None:
@@ -100,6 +105,11 @@ class PositionBare(News, frozen=True):
     amount: Btc
 
     @property
+    def severity(self) -> Severity:
+        """The level."""
+        return self.level
+
+    @property
     def repeats(self) -> str:
         """The same side, as urgent."""
         return f"{self.level}/{self.side}"
@@ -120,7 +130,7 @@ class ProtectionRepaired(News, frozen=True):
     """A position's stop was missing or wrong and has been set right; ``fault`` says what was wrong."""
 
     code: ClassVar[str] = "protection_repaired"
-    severity: ClassVar[Severity] = Severity.WARNING
+    usual: ClassVar[Severity] = Severity.WARNING
     side: PositionSide
     amount: Btc
     stop: Price
@@ -136,7 +146,7 @@ class TradingHalted(News, frozen=True):
     """Nothing more is opened until a human resumes; ``flatten`` also closes what is open."""
 
     code: ClassVar[str] = "trading_halted"
-    severity: ClassVar[Severity] = Severity.CRITICAL
+    usual: ClassVar[Severity] = Severity.CRITICAL
     by: str
     reason: str
     flatten: bool
@@ -151,7 +161,7 @@ class TradingResumed(News, frozen=True):
     """A human ended a halt."""
 
     code: ClassVar[str] = "trading_resumed"
-    severity: ClassVar[Severity] = Severity.WARNING
+    usual: ClassVar[Severity] = Severity.WARNING
     by: str
     reason: str
 
@@ -160,7 +170,7 @@ class LeaseLost(News, frozen=True):
     """Another process trades, or this one cannot tell; it sends nothing more. ``token`` is its last fencing token."""
 
     code: ClassVar[str] = "lease_lost"
-    severity: ClassVar[Severity] = Severity.CRITICAL
+    usual: ClassVar[Severity] = Severity.CRITICAL
     token: int
 
     @property
@@ -182,6 +192,11 @@ class IncidentSeen(News, frozen=True):
     level: Severity
     incident: str
     text: str
+
+    @property
+    def severity(self) -> Severity:
+        """The level."""
+        return self.level
 
     @property
     def repeats(self) -> str:
@@ -252,7 +267,7 @@ class Notice(Struct, frozen=True):
     @property
     def severity(self) -> Severity:
         """How soon a human should look."""
-        return self.news.level if isinstance(self.news, IncidentSeen | PositionBare) else self.news.severity
+        return self.news.severity
 
     @property
     def code(self) -> str:

@@ -199,7 +199,7 @@ def resume_session(folder: SessionFolder, by: str, reason: str, now_ms: int) -> 
                 resume_trading(journal, now_ms, by=by, reason=reason)
                 return
     if not was_up:
-        raise StopError(f"{folder.environment}: trading is not halted; there is nothing to resume")
+        raise StopError(f"{folder.name}: trading is not halted; there is nothing to resume")
 
 
 def standing_halt(folder: SessionFolder) -> StopOrder | None:

@@ -50,9 +50,9 @@ def stop(metadata: ProjectMetadata, reason: str, flatten: bool, env: str | None)
             continue
         trader = _trader(folder)
         are_named = are_named and trader is not None
-        click.echo(f"{folder.environment}: halted. {trader or 'No trader holds its lease on this machine.'}")
+        click.echo(f"{folder.name}: halted. {trader or 'No trader holds its lease on this machine.'}")
         for trouble in troubles:
-            click.echo(f"{folder.environment}: {trouble}", err=True)
+            click.echo(f"{folder.name}: {trouble}", err=True)
     if not are_named:
         click.echo(_UNASKED)
     if failures:
@@ -99,8 +99,8 @@ def _resume(folder: SessionFolder, by: str, reason: str) -> bool:
     if halt is None:
         return False
     resume_session(folder, by, reason, _now_ms())
-    click.echo(f"{folder.environment}: had been halted by {halt.by}: {halt.reason}")
-    click.echo(f"{folder.environment}: trading is allowed again.")
+    click.echo(f"{folder.name}: had been halted by {halt.by}: {halt.reason}")
+    click.echo(f"{folder.name}: trading is allowed again.")
     return True
 
 
@@ -116,7 +116,7 @@ def _folders(project_path: Path, env: str | None) -> tuple[SessionFolder, ...]:
         return started or possible
     folders = SessionFolder.named(project_path, env)
     if not set(folders) & {*started, *possible}:
-        names = ", ".join(one.environment for one in started) or "none yet"
+        names = ", ".join(one.name for one in started) or "none yet"
         raise ConfigurationError(f"no session ever ran in environment {env!r}; sessions ran in: {names}")
     return folders
 
@@ -128,7 +128,7 @@ def _halted_folder(project_path: Path) -> SessionFolder:
     if not halted:
         raise StopError("trading is not halted in any environment; there is nothing to resume")
     if len(halted) > 1:
-        names = ", ".join(folder.environment for folder in halted)
+        names = ", ".join(folder.name for folder in halted)
         raise ConfigurationError(f"trading is halted in {names}; name one of them with --env")
     return halted[0]
 

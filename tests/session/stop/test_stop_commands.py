@@ -49,7 +49,7 @@ def shipped(project: Path, environment: str) -> SessionFolder:
 
 
 def halted(project: Path) -> list[str]:
-    return [folder.environment for folder in SessionFolder.all(project) if standing_halt(folder)]
+    return [folder.name for folder in SessionFolder.all(project) if standing_halt(folder)]
 
 
 def test_given_a_session_when_stopped_and_resumed_then_the_journal_knows_who_and_why(

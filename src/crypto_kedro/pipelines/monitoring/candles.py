@@ -57,7 +57,7 @@ async def minutes_of(
     if state.is_file():
         return _from_simulator(state, model, stretch, session)
     settings = BitbankSettings() if session is None else session.bitbank.settings()
-    if folder.environment.endswith(REHEARSAL) and settings.is_bitbank:
+    if folder.name.endswith(REHEARSAL) and settings.is_bitbank:
         raise ConfigurationError(
             f"monitoring: {folder.root} was rehearsed at another exchange than bitbank; compare with --env and the "
             "addresses of that session as session.bitbank, or name the candles as monitoring.candles"

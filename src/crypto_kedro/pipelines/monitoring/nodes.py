@@ -114,9 +114,9 @@ def _folder(project_path: Path, monitoring: MonitoringParameters, session: Sessi
     """
     name = monitoring.folder or (None if session is None else session.folder_name)
     written = [folder for folder in SessionFolder.all(project_path) if folder.journal.is_file()]
-    chosen = [folder for folder in written if name in (None, folder.environment)]
+    chosen = [folder for folder in written if name in (None, folder.name)]
     if not chosen:
-        there = ", ".join(folder.environment for folder in written) or "none"
+        there = ", ".join(folder.name for folder in written) or "none"
         raise LineageError(
             f"monitoring: {SESSIONS / (name or '')} holds no journal (there is {there}); run a session first, for "
             "example `kedro run --env paper`, or set monitoring.folder"

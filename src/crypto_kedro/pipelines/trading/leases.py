@@ -21,4 +21,4 @@ def lease_of(session: SessionParameters, folder: SessionFolder) -> Lease:
     # Google's client is installed in the cloud alone, and costs a second.
     from crypto_kedro.cloud.lease import GcsLease
 
-    return GcsLease.at(f"gs://{chosen.bucket}/{chosen.object or f'{folder.environment}/lease'}", chosen.terms())
+    return GcsLease.at(f"gs://{chosen.bucket}/{chosen.object or f'{folder.name}/lease'}", chosen.terms())

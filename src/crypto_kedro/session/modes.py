@@ -1,19 +1,20 @@
 """How a trader works: in a loop, at each tick that is asked for, or once."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.session.cycle import CycleReport
 from crypto_kedro.session.day_watch import DayWatch
-from crypto_kedro.session.journal import Journal
+from crypto_kedro.session.journal import Journal, JournalError
 from crypto_kedro.session.journal.records import Trigger
-from crypto_kedro.session.notice import IncidentSeen
+from crypto_kedro.session.notice import IncidentSeen, not_begun
 from crypto_kedro.session.opening import Outfit, begun_session
 from crypto_kedro.session.status import TraderStatus
-from crypto_kedro.session.stop import StopFlag, StopOrder
+from crypto_kedro.session.stop import StopFlag, StopOrder, halt_ordered
 from crypto_kedro.session.trader import Trader, report_json, write_halt
 from crypto_kedro.session.waking import Mode
 
@@ -38,6 +39,7 @@ class Desk:
         self._outfit = outfit
         self._journal = journal
         self._mode = mode
+        self._flag = StopFlag(outfit.folder.stop_flag)
         self._teller = outfit.teller(journal, on_tick=mode is Mode.TICK)
         self._days = DayWatch(journal, self._teller, outfit.clock)
         self._trader: Trader | None = None
@@ -46,7 +48,10 @@ class Desk:
         self._is_closing = False
 
     def status(self) -> TraderStatus:
-        """Return how it stands now, from memory."""
+        """Return how it stands now: from memory, and while no session runs with the halt that anybody has asked for."""
+        if self._trader is None:
+            with contextlib.suppress(JournalError):
+                self._teller.note_halt(halt_ordered(self._flag, self._journal, self._outfit.clock.now_ms()))
         return self._teller.status()
 
     def note_incident(self, incident: IncidentSeen) -> None:
@@ -62,8 +67,8 @@ class Desk:
         if self._trader is not None:
             await self._trader.stop(by=by, reason=reason, flatten=flatten)
             return
-        outfit, order = self._outfit, StopOrder(by, reason, flatten)
-        write_halt(StopFlag(outfit.folder.stop_flag), self._journal, self._teller, order, outfit.clock.now_ms())
+        order = StopOrder(by, reason, flatten)
+        write_halt(self._flag, self._journal, self._teller, order, self._outfit.clock.now_ms())
 
     async def tick(self) -> Mapping[str, Any]:
         """Run one cycle, after the one that may be running, and return its report as JSON values.
@@ -104,7 +109,12 @@ class Desk:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Trader]:
-        async with begun_session(self._outfit, self._journal, self._teller) as session:
+        async with AsyncExitStack() as stack:
+            try:
+                session = await stack.enter_async_context(begun_session(self._outfit, self._journal, self._teller))
+            except CryptoKedroError as error:
+                self._teller.tell(not_begun(error))
+                raise
             self._trader = Trader(session, self._teller, self._days.look)
             try:
                 yield self._trader

@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
+from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.market.moments import utc_iso
 from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.orders import PositionSide
@@ -202,6 +203,11 @@ class IncidentSeen(News, frozen=True):
     def repeats(self) -> str:
         """The same incident, whatever numbers its sentence holds."""
         return f"{self.level}/{self.incident}"
+
+
+def not_begun(error: CryptoKedroError) -> IncidentSeen:
+    """Return the news of a session that could not begin."""
+    return IncidentSeen(Severity.CRITICAL, "session_not_begun", str(error))
 
 
 class IncidentOver(News, frozen=True):

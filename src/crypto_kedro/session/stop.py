@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.session.folder import SessionFolder
@@ -114,12 +114,27 @@ def halt_in_force(flag: StopFlag, journal: Journal, now_ms: int) -> HaltInForce 
     Raises:
         JournalError: the journal cannot be written or read; nothing may be opened then either.
     """
+    order, halt = _beyond(flag, journal)
+    if order is None:
+        return halt
+    halt_trading(journal, now_ms, by=order.by, reason=order.reason, flatten=order.flatten)
+    return journal.halt()
+
+
+def halt_ordered(flag: StopFlag, journal: Journal, now_ms: int) -> HaltInForce | None:
+    """Return what `halt_in_force` does, and write nothing down."""
+    order, halt = _beyond(flag, journal)
+    if order is None:
+        return halt
+    return HaltInForce(order.by, order.reason, order.flatten, now_ms if halt is None else halt.since_ms)
+
+
+def _beyond(flag: StopFlag, journal: Journal) -> tuple[StopOrder | None, HaltInForce | None]:
+    """Return what the flag orders beyond the journal's halt, and that halt."""
     order, halt = flag.standing(), journal.halt()
     if order is None or (halt is not None and (halt.flatten or not order.flatten)):
-        return halt
-    by, reason = order.by.strip() or "unnamed", order.reason.strip() or "none given"
-    halt_trading(journal, now_ms, by=by, reason=reason, flatten=order.flatten)
-    return journal.halt()
+        return None, halt
+    return structs.replace(order, by=order.by.strip() or "unnamed", reason=order.reason.strip() or "none given"), halt
 
 
 def stop_trading(flag: StopFlag, journal: Journal, order: StopOrder, now_ms: int) -> tuple[CryptoKedroError, ...]:
@@ -208,11 +223,9 @@ def standing_halt(folder: SessionFolder) -> StopOrder | None:
     Raises:
         JournalError: the journal cannot be read.
     """
-    order = StopFlag(folder.stop_flag).standing()
+    flag = StopFlag(folder.stop_flag)
     if not folder.journal.exists():
-        return order
+        return flag.standing()
     with Journal.open(folder.journal, read_only=True) as journal:
-        halt = journal.halt()
-    if halt is None or (order is not None and order.flatten and not halt.flatten):
-        return order
-    return StopOrder(halt.by, halt.reason, halt.flatten)
+        order, halt = _beyond(flag, journal)
+    return order if order is not None or halt is None else StopOrder(halt.by, halt.reason, halt.flatten)

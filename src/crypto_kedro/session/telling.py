@@ -1,7 +1,7 @@
 """What a trader tells of itself: its status at any moment, its news, and its incidents, whether or not it trades."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import CycleReport, CycleTerms
@@ -132,9 +132,11 @@ class Teller:
         self._counts = CycleCounts(counts.cycles, counts.failed + 1, counts.sent)
         self._last = CycleSeen("", Trigger.TICK, now_ms, now_ms, 0, error)
 
-    def note_halt(self) -> None:
-        """Take note that a halt was asked for."""
-        self._halt = self._journal.halt()
+    def note_halt(self, halt: HaltInForce | None) -> None:
+        """Take note of the halt that is asked for now."""
+        known = self._halt
+        if halt is None or known is None or replace(halt, since_ms=known.since_ms) != known:
+            self._halt = halt
 
     def note_incident(self, incident: IncidentNews) -> None:
         """Write an incident down; between two sessions it waits for the next. Telling it is up to the caller."""

@@ -1,6 +1,7 @@
 """The trader: runs cycles when they are due or asked for, and obeys halts."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from crypto_kedro.session.journal.records import SessionEnded, Trigger
 from crypto_kedro.session.lease import HeldLease, LeaseLostError
 from crypto_kedro.session.notice import IncidentSeen, LeaseLost, SessionBegan, SessionOver, Severity
 from crypto_kedro.session.status import TraderStatus
-from crypto_kedro.session.stop import StopFlag, StopOrder, halt_in_force, stop_trading
+from crypto_kedro.session.stop import StopFlag, StopOrder, halt_in_force, halt_ordered, stop_trading
 from crypto_kedro.session.telling import Teller
 from crypto_kedro.session.waking import TraderTerms, Waking
 
@@ -175,8 +176,9 @@ class Trader:
         while not asked.is_set():
             if session.held.renewing.done():
                 session.held.renewing.result()
-            if halt_in_force(session.flag, session.journal, session.now_ms()) != self._teller.obeyed:
-                self._teller.note_halt()
+            halt = halt_in_force(session.flag, session.journal, session.now_ms())
+            if halt != self._teller.obeyed:
+                self._teller.note_halt(halt)
                 return Trigger.STOP
             trigger = waking.due()
             self._teller.next_wake_ms = waking.next_wake_ms
@@ -199,8 +201,8 @@ def write_halt(flag: StopFlag, journal: Journal, teller: Teller, order: StopOrde
     troubles = stop_trading(flag, journal, order, now_ms)
     for trouble in troubles:
         teller.tell(IncidentSeen(Severity.WARNING, HALF_HALTED, f"trading is halted, yet {trouble}"))
-    if not any(isinstance(trouble, JournalError) for trouble in troubles):
-        teller.note_halt()
+    with contextlib.suppress(JournalError):
+        teller.note_halt(halt_ordered(flag, journal, now_ms))
 
 
 def report_json(report: CycleReport) -> Mapping[str, Any]:

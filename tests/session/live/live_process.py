@@ -118,10 +118,11 @@ def told_within(process: LiveProcess, token: str, sent: int) -> Mapping[str, Any
 
 @dataclass(slots=True)
 class Webhook:
-    """An address that takes messages; ``paths`` are those that were posted to."""
+    """An address that takes messages; ``paths`` are those that were posted to, ``bodies`` what was posted."""
 
     url: str
     paths: list[str] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -131,7 +132,7 @@ def webhook(path: str) -> Iterator[Webhook]:
 
     class Taker(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            taken.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
             taken.paths.append(self.path.partition("?")[0])
             self.send_response(204)
             self.end_headers()

@@ -137,16 +137,21 @@ def test_given_nothing_at_all_when_run_then_every_reason_is_named_and_nothing_is
     assert not (project / "data" / "08_reporting").exists()
 
 
-def test_given_the_switch_off_and_a_stage_too_high_then_both_are_named(project: Path) -> None:
+def test_given_the_switch_off_and_a_stage_too_high_then_both_are_named_and_told(project: Path) -> None:
     before = sessions(project)
 
-    reasons = refused(project, live_parameters(NOBODY, **{"session.armed": "false", "session.funding_stage": "3"}))
+    with webhook("/recognisable/webhook") as messages:
+        write_credentials(project, dataclasses.replace(KEYS, webhook=messages.url))
+        reasons = refused(project, live_parameters(NOBODY, **{"session.armed": "false", "session.funding_stage": "3"}))
+    write_credentials(project)
 
     assert [reason.split(";")[0] for reason in reasons] == [
         "the arming switch is off",
         "stage 3 needs 90 days on paper, there are 15.0",
         "stage 3 needs 200 paper trades, there are 25",
     ]
+    (message,) = messages.bodies
+    assert all(reason in message for reason in reasons)
     assert sessions(project) == before
 
 

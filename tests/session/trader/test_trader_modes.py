@@ -31,11 +31,11 @@ from crypto_kedro.session.journal.records import (
 )
 from crypto_kedro.session.lease import LeaseLostError, SqliteLease
 from crypto_kedro.session.modes import Desk
-from crypto_kedro.session.notice import IncidentSeen, SessionBegan, SessionOver
+from crypto_kedro.session.notice import IncidentSeen, SessionBegan, SessionOver, Severity
 from crypto_kedro.session.ownership import ForeignOrders
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.session.status import HaltState
-from crypto_kedro.session.stop import StopError, StopOrder, standing_halt
+from crypto_kedro.session.stop import StopError, StopOrder, resume_session, standing_halt, stop_session
 from crypto_kedro.session.trader import BROKEN_OFF
 from crypto_kedro.session.waking import Mode
 from crypto_kedro.trading.money import Btc
@@ -102,6 +102,27 @@ def test_given_one_cycle_that_the_exchange_breaks_off_then_its_sentence_comes_ou
 
     asyncio.run(story())
     assert kinds(tmp_path) == [SessionStarted, SessionEnded]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_given_another_who_trades_when_a_session_cannot_begin_then_that_is_told(
+    exchange: Market, tmp_path: Path, mode: Mode
+) -> None:
+    told = Told()
+
+    async def story() -> None:
+        other = SqliteLease(SessionFolder(tmp_path).lease, LEASE)
+        assert await other.acquire()
+        async with desk_at(exchange.url, tmp_path, mode, notifier=told) as desk:
+            with pytest.raises(LeaseLostError):
+                await (desk.tick() if mode is Mode.TICK else desk.work(asyncio.Event()))
+        await other.release()
+
+    asyncio.run(story())
+    (notice,) = told.notices
+    assert isinstance(notice.news, IncidentSeen)
+    assert (notice.severity, notice.news.incident) == (Severity.CRITICAL, "session_not_begun")
+    assert "stop that trader first" in notice.news.text
 
 
 def test_given_ticks_then_each_takes_the_lease_and_gives_it_back(exchange: Market, tmp_path: Path) -> None:
@@ -256,6 +277,24 @@ def test_given_a_stop_before_any_session_then_it_stands_and_the_first_cycle_obey
     assert not written(tmp_path, Intended)
 
 
+def test_given_a_tick_desk_when_stopped_and_resumed_from_outside_then_it_shows_that_before_the_next_tick(
+    exchange: Market, tmp_path: Path
+) -> None:
+    folder = SessionFolder(tmp_path)
+
+    async def story() -> None:
+        async with desk_at(exchange.url, tmp_path, Mode.TICK) as desk, at_work(desk):
+            await desk.tick()
+            stop_session(folder, StopOrder("a test", "the news"), wall_clock_ms())
+            assert desk.status().halt_state is HaltState.REQUESTED
+            await desk.tick()
+            assert desk.status().halt_state is HaltState.IN_FORCE
+            resume_session(folder, "a test", "it is over", wall_clock_ms())
+            assert desk.status().halt_state is None
+
+    asyncio.run(story())
+
+
 def test_given_a_position_when_stopped_and_flattened_then_each_step_shows_and_it_is_closed(
     exchange: Market, tmp_path: Path
 ) -> None:
@@ -285,6 +324,10 @@ def test_given_a_journal_that_cannot_be_written_when_stopped_before_any_session_
         async with desk_at(exchange.url, tmp_path, Mode.TICK, notifier=told) as desk:
             let_nothing_be_written(tmp_path)
             await desk.stop(by="a test", reason="the disk", flatten=True)
+            halted = desk.status().halted
+            assert halted is not None
+            assert (halted.reason, halted.flatten) == ("the disk", True)
+            assert desk.status().halted == halted
 
     asyncio.run(story())
     assert standing_halt(SessionFolder(tmp_path)) == StopOrder("a test", "the disk", flatten=True)

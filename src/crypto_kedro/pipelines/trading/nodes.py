@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from crypto_kedro.credentials import CredentialStore
-from crypto_kedro.errors import ConfigurationError, LineageError
+from crypto_kedro.errors import ConfigurationError, CryptoKedroError, LineageError
 from crypto_kedro.features.catalogue import load_feature_set
 from crypto_kedro.parameters import CostParameters, FeatureParameters, LabelParameters, TradingParameters
 from crypto_kedro.parameters.session import SessionParameters
-from crypto_kedro.pipelines.trading.performance import Performance, perform
+from crypto_kedro.pipelines.trading.performance import Performance, perform, tell_not_begun
 from crypto_kedro.real_money import Candidacy, candidacy
 from crypto_kedro.session.arming import require_armed
 from crypto_kedro.session.cycle import CycleTerms
@@ -53,13 +53,38 @@ def run_session(
     """
     if session is None:
         raise ConfigurationError("session: this environment trades nothing; add --env paper or --env live")
+    try:
+        performance = _performance(project_path, shelf, session, trading, labels, features, costs, credentials)
+    except CryptoKedroError as error:
+        asyncio.run(tell_not_begun(session, credentials, error))
+        raise
+    record: dict[str, Any] = {}
+
+    async def work(asked: asyncio.Event) -> None:
+        record.update(await perform(performance, asked))
+
+    ending = asyncio.run(run_until_signalled(work))
+    return {**record, "ending": ending.value}
+
+
+def _performance(
+    project_path: Path,
+    shelf: Shelf,
+    session: SessionParameters,
+    trading: TradingParameters,
+    labels: LabelParameters,
+    features: FeatureParameters,
+    costs: CostParameters,
+    credentials: CredentialStore,
+) -> Performance:
+    """Choose the model and put together what a session is performed with; see `run_session`."""
     if session.environment == "live":
         model = _armed(candidacy(project_path, shelf, session, len(trading.stages), credentials))
     else:
         model = _choose(shelf, session)
     settings = trading.settings(labels, model.bundle.confidence_threshold, costs.slippage)
     feature_set = load_feature_set(project_path / CATALOGUE, features.feature_set)
-    performance = Performance(
+    return Performance(
         project_path=project_path,
         session=session,
         model=LiveModel(model.bundle, feature_set, features.max_gap_minutes, settings.barriers.atr_period),
@@ -72,13 +97,6 @@ def run_session(
         ),
         credentials=credentials,
     )
-    record: dict[str, Any] = {}
-
-    async def work(asked: asyncio.Event) -> None:
-        record.update(await perform(performance, asked))
-
-    ending = asyncio.run(run_until_signalled(work))
-    return {**record, "ending": ending.value}
 
 
 def _choose(shelf: Shelf, session: SessionParameters) -> TradedModel:

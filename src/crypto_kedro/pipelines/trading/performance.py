@@ -1,24 +1,27 @@
 """A session put together: exchange, trader, HTTP face and messages, from the first moment to the last."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crypto_kedro.credentials import CredentialStore
+from crypto_kedro.errors import ConfigurationError, CryptoKedroError
 from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.pipelines.trading.exchanges import exchange_of
 from crypto_kedro.pipelines.trading.leases import lease_of
 from crypto_kedro.pipelines.trading.showing import shown
 from crypto_kedro.pipelines.trading.undelivered import Undelivered
-from crypto_kedro.reporting.messages.notifier import open_notifier
-from crypto_kedro.session.clock import SessionClock
+from crypto_kedro.reporting.messages.courier import OnFailure
+from crypto_kedro.reporting.messages.notifier import MessageNotifier, open_notifier
+from crypto_kedro.session.clock import SessionClock, wall_clock_ms
 from crypto_kedro.session.cycle import CycleTerms
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal.records import Lineage
 from crypto_kedro.session.live_window import LiveFacts, LiveModel
-from crypto_kedro.session.modes import open_desk
+from crypto_kedro.session.modes import Desk, open_desk
+from crypto_kedro.session.notice import Notice, not_begun
 from crypto_kedro.session.opening import Outfit
 from crypto_kedro.session.status import TraderStatus
 from crypto_kedro.session.waking import Mode
@@ -56,43 +59,76 @@ async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, A
     Raises:
         CryptoKedroError: the session cannot begin or go on.
     """
-    session, folder, secrets = performance.session, performance.folder, performance.credentials
     async with AsyncExitStack() as stack:
-        opened = await stack.enter_async_context(exchange_of(session, folder, secrets.bitbank()))
-        clock = opened.clock
-        facts = LiveFacts(opened.exchange, performance.model, clock.now_ms)
         undelivered = Undelivered()
         notifier = await stack.enter_async_context(
-            open_notifier(
-                session.messages.open_channels(secrets.webhooks),
-                undelivered.note,
-                session.messages.delivery_settings(),
-            )
+            _notifier(performance.session, performance.credentials, undelivered.note)
         )
-        outfit = Outfit(
-            folder=folder,
-            exchange=opened.exchange,
-            facts=facts,
-            bars=facts.bars,
-            lease=lease_of(session, folder),
-            lease_wait_s=session.lease.wait_s,
-            lineage=performance.lineage,
-            cycle_terms=performance.terms,
-            trader_terms=session.trader_terms(session.environment),
-            notifier=notifier,
-            clock=clock,
-            news=opened.news,
-        )
-        desk = await stack.enter_async_context(open_desk(outfit, session.mode))
-        undelivered.write_with(desk.note_incident)
-        stack.callback(undelivered.write_with, None)
-        face = None if session.mode is Mode.ONCE else session.face
-        await stack.enter_async_context(shown(desk, face, secrets.face_token()))
-        if session.lasts_ms is not None:
-            ending = asyncio.create_task(_ask_after(asked, clock, session.lasts_ms))
+        try:
+            desk, clock = await _opened(performance, notifier, undelivered, stack)
+        except CryptoKedroError as error:
+            notifier.notify(_notice_of(performance.session, error))
+            raise
+        lasts_ms = performance.session.lasts_ms
+        if lasts_ms is not None:
+            ending = asyncio.create_task(_ask_after(asked, clock, lasts_ms))
             stack.callback(ending.cancel)
         await desk.work(asked)
         return _record(desk.status())
+
+
+async def tell_not_begun(session: SessionParameters, credentials: CredentialStore, error: CryptoKedroError) -> None:
+    """Tell everybody who listens that a session could not be put together."""
+    try:
+        async with _notifier(session, credentials, Undelivered().note) as notifier:
+            notifier.notify(_notice_of(session, error))
+    except ConfigurationError:
+        # The channels themselves are wrong; the error that is told of here comes first.
+        return
+
+
+async def _opened(
+    performance: Performance, notifier: MessageNotifier, undelivered: Undelivered, stack: AsyncExitStack
+) -> tuple[Desk, SessionClock]:
+    """Open exchange, desk and face, and return the desk with the clock that it works by.
+
+    Raises:
+        CryptoKedroError: one of them cannot be opened.
+    """
+    session, folder, secrets = performance.session, performance.folder, performance.credentials
+    opened = await stack.enter_async_context(exchange_of(session, folder, secrets.bitbank()))
+    facts = LiveFacts(opened.exchange, performance.model, opened.clock.now_ms)
+    outfit = Outfit(
+        folder=folder,
+        exchange=opened.exchange,
+        facts=facts,
+        bars=facts.bars,
+        lease=lease_of(session, folder),
+        lease_wait_s=session.lease.wait_s,
+        lineage=performance.lineage,
+        cycle_terms=performance.terms,
+        trader_terms=session.trader_terms(session.environment),
+        notifier=notifier,
+        clock=opened.clock,
+        news=opened.news,
+    )
+    desk = await stack.enter_async_context(open_desk(outfit, session.mode))
+    undelivered.write_with(desk.note_incident)
+    stack.callback(undelivered.write_with, None)
+    face = None if session.mode is Mode.ONCE else session.face
+    await stack.enter_async_context(shown(desk, face, secrets.face_token()))
+    return desk, opened.clock
+
+
+def _notifier(
+    session: SessionParameters, credentials: CredentialStore, on_failure: OnFailure
+) -> AbstractAsyncContextManager[MessageNotifier]:
+    messages = session.messages
+    return open_notifier(messages.open_channels(credentials.webhooks), on_failure, messages.delivery_settings())
+
+
+def _notice_of(session: SessionParameters, error: CryptoKedroError) -> Notice:
+    return Notice(not_begun(error), wall_clock_ms(), session.environment)
 
 
 async def _ask_after(asked: asyncio.Event, clock: SessionClock, lasts_ms: int) -> None:

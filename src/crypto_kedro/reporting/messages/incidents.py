@@ -10,6 +10,7 @@ _ENGLISH = {
     "lease_store": "the lease cannot be renewed",
     "half_halted": "the halt is written in one place only",
     "day_digest_failed": "no digest of the day",
+    "session_not_begun": "the session could not begin",
 }
 _JAPANESE = {
     "exchange_unreachable": "取引所が応答しない",
@@ -19,6 +20,7 @@ _JAPANESE = {
     "lease_store": "リースを更新できない",
     "half_halted": "停止の記録が片方だけ",
     "day_digest_failed": "日次ダイジェストを作成できない",
+    "session_not_begun": "セッションを開始できない",
 }
 _WORDS = {Language.ENGLISH: _ENGLISH, Language.JAPANESE: _JAPANESE}
 

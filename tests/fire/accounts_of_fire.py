@@ -1,9 +1,12 @@
 """The account that a trader under siege works with, and accounts that betray it, by which the judge is judged."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from shared_clock import SharedClock
 
 from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
-from crypto_kedro.exchange.port import ExchangeError, NotPlaced, Placement, RetryLaterError
+from crypto_kedro.exchange.port import ExchangeError, NotPlaced, Placement, RetryLaterError, Ticker
 from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.orders import Fill, OrderRequest
 
@@ -23,8 +26,22 @@ class RestlessAccount(BitbankExchange):
         self._clock = clock
 
     async def account(self) -> AccountState:
-        try:
+        with self._impatience():
             return await super().account()
+
+    async def fills_since(self, since_ms: int) -> tuple[Fill, ...]:
+        with self._impatience():
+            return await super().fills_since(since_ms)
+
+    async def ticker(self) -> Ticker:
+        with self._impatience():
+            return await super().ticker()
+
+    @contextmanager
+    def _impatience(self) -> Iterator[None]:
+        """Let time pass after a failure of what a beginning session repeats for ever."""
+        try:
+            yield
         except ExchangeError:
             self._clock.move(_WAIT_MS)
             raise

@@ -58,8 +58,12 @@ def besiege(name: str, times: int, seed: int, traitor: str | None = None) -> dic
             _mounts_undone(Path(folder)),
             Siege(Path(folder), seed, lives=4 * times + 20, minutes=minutes, traitor=traitor) as siege,
         ):
-            SCENARIOS[name].play(siege, times)
-            verdict = siege.verdict()
+            try:
+                SCENARIOS[name].play(siege, times)
+                verdict = siege.verdict()
+            except Exception as error:
+                error.add_note(f"what the siege left behind is kept in {_kept(Path(folder), f'{name}-{seed}')}")
+                raise
             history = siege.evidence().history
             kept = None if verdict.survived or traitor is not None else _kept(Path(folder), f"{name}-{seed}")
     return {

@@ -57,7 +57,7 @@ class Disk:
 
     def repair(self) -> None:
         """Make it whole and leave it as empty as it can be; nobody may have a file of it open."""
-        _do("umount", str(self._at))
+        self.take_away()
         self._mount()
         self._ballast.unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ class SyncProbe:
 
     An ext4 whose disk fails amid an fsync can report success and lose what was appended: the transaction that failed
     is over by the time that fsync looks for it. From then on it refuses every change of a file's size, so one such
-    change after the fsync tells. See ``docs/decisions/synced-twice.md``.
+    change after the fsync tells. See ``docs/decisions/kept-after-sync.md``.
 
     Args:
         descriptor: of the open file.

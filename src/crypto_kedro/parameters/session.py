@@ -113,6 +113,7 @@ class SessionParameters(ParameterGroup):
     mode: Mode = Mode.LOOP
     minutes: float | None = Field(default=None, gt=0.0)
     armed: bool = False
+    accept_tighter_limits: bool = False
     funding_stage: int = Field(default=1, ge=1)
     foreign_orders: ForeignOrders = ForeignOrders.RESPECT
     protect_every_s: float = Field(default=30.0, gt=0.0)

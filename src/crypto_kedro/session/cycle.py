@@ -60,8 +60,9 @@ class CycleTerms:
         kelly: leverage of full Kelly by the model's out-of-sample outcomes.
         foreign_orders: what becomes of orders and positions that the journal does not know.
         limit_target: rest the target as a limit order rather than as a take-profit order.
-        bare_ms: how long a position may be without a stop that can be reckoned, or that the exchange is known to have
+        bare_ms: how long a position may be without a stop that can be computed, or that the exchange is known to have
             taken, before it is closed.
+        accepted_limits: risk limits that are tighter than those that the model was judged under, one sentence each.
     """
 
     settings: TradingSettings
@@ -70,6 +71,7 @@ class CycleTerms:
     foreign_orders: ForeignOrders = ForeignOrders.RESPECT
     limit_target: bool = False
     bare_ms: int = 60_000
+    accepted_limits: tuple[str, ...] = ()
 
 
 class CycleReport(Struct, frozen=True):

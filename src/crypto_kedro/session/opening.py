@@ -126,7 +126,15 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
             # The capital that everything is measured by is never reckoned from what positions once cost.
             await held.during(once_it_answers(exchange.ticker))
         account = await held.during(once_it_answers(exchange.account))
-        started = SessionStarted(environment, outfit.lineage, terms.settings, account.equity, terms.funding_stage)
+        started = SessionStarted(
+            environment,
+            outfit.lineage,
+            terms.settings,
+            account.equity,
+            terms.funding_stage,
+            terms.limit_target,
+            terms.accepted_limits,
+        )
         journal.append(writer, clock.now_ms(), started)
         teller.begin(writer)
         try:

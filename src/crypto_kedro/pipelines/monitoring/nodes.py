@@ -94,6 +94,7 @@ def compare_session(
         engine=evaluation.matching.engine(),
         capital=start.capital,
         unproven_kelly=first.observation.kelly,
+        limit_target=start.limit_target,
     )
     plan = replace(conditions.plan(), settings=start.settings, funding_stage=start.funding_stage)
     code = code_version(project_path).as_tags()["git_sha"]

@@ -156,10 +156,10 @@ class Cycle:
             limit_target=terms.limit_target,
             bare_ms=terms.bare_ms,
         )
-        before = recalled(journal, terms.settings)
+        before = recalled(journal)
         self._decided_bar_ms, self._marked_day = before.bar_ms, max(before.day, jst_day(ledger.started_at_ms))
         if before.decision is not None and before.rules is not None:
-            self._standing.recall(before.decision, ledger)
+            self._standing.recall(before.decision, ledger, before.stops)
             self._rules.remember(before.rules, before.told_at_ms)
         self._is_failing = False
         self._has_just_read = False

@@ -1,13 +1,17 @@
 """What a new process recalls of the decisions of those before it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from crypto_kedro.session.journal import Journal
-from crypto_kedro.session.journal.records import Decided, Intended, Observed
+from crypto_kedro.session.journal.records import Answered, Decided, Intended, Observed, Outcome, SessionStarted
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.decide import decide
 from crypto_kedro.trading.decision import Action, Decision
 from crypto_kedro.trading.ledger import jst_day
+from crypto_kedro.trading.money import Price
+from crypto_kedro.trading.orders import PositionSide
+from crypto_kedro.trading.protection import nearer_profit
 from crypto_kedro.trading.rules import MarketRules
 from crypto_kedro.trading.settings import TradingSettings
 
@@ -22,6 +26,7 @@ class Recalled:
         decision: None before the first.
         rules: of the market, as the core was shown them; None before the first.
         told_at_ms: when, Unix milliseconds UTC.
+        stops: the stop of each side's last position that secured most, of those that the exchange accepted.
         bar_ms: close of the newest bar that needs no decision any more, Unix milliseconds UTC; 0 for none.
         day: JST day of the newest decision, 0 for none.
     """
@@ -29,18 +34,18 @@ class Recalled:
     decision: Decision | None = None
     rules: MarketRules | None = None
     told_at_ms: int = 0
+    stops: Mapping[PositionSide, Price] = field(default_factory=dict)
     bar_ms: int = 0
     day: int = 0
 
 
-def recalled(journal: Journal, settings: TradingSettings) -> Recalled:
-    """Return the last decision of the journal.
+def recalled(journal: Journal) -> Recalled:
+    """Return the last decision of the journal, by the settings of the session that took it.
 
     An entry that was decided and of which no intent is written was certainly not sent: its bar counts as not decided.
 
     Args:
         journal: of the account.
-        settings: of the core, which decides again on what was observed.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -49,16 +54,45 @@ def recalled(journal: Journal, settings: TradingSettings) -> Recalled:
     for entry in journal.entries(Decided, after=max(journal.head.seq - _REMEMBERED_ENTRIES, 0)):
         bar_ms = max(bar_ms, int(entry.record.record["bar"]["bar_close_ms"]))
         last = entry
+    stops = _accepted_stops(journal)
     if last is None:
-        return Recalled()
+        return Recalled(stops=stops)
     # What was observed stands right before it, written in the same transaction.
     observed = next(journal.entries(Observed, after=last.seq - 2)).record.observation
-    decision = decide(settings, observed)
+    decision = decide(_settings_of(journal, last.session_id), observed)
     if decision.action is Action.OPEN and not _was_intended(journal, last.seq):
         bar_ms -= 1
     return Recalled(
-        decision=decision, rules=observed.rules, told_at_ms=last.at_ms, bar_ms=bar_ms, day=jst_day(last.at_ms)
+        decision=decision,
+        rules=observed.rules,
+        told_at_ms=last.at_ms,
+        stops=stops,
+        bar_ms=bar_ms,
+        day=jst_day(last.at_ms),
     )
+
+
+def _settings_of(journal: Journal, session_id: str) -> TradingSettings:
+    """Return the settings that a session decided by."""
+    started = (entry for entry in journal.entries(SessionStarted) if entry.session_id == session_id)
+    return next(started).record.settings
+
+
+def _accepted_stops(journal: Journal) -> dict[PositionSide, Price]:
+    """Return the most secure stop of each side that was accepted after the side's last entry."""
+    stops: dict[PositionSide, Price] = {}
+    purposes: dict[str, Purpose] = {}
+    for entry in journal.entries(Intended, Answered):
+        match entry.record:
+            case Intended(intent_id=intent_id, purpose=purpose):
+                purposes[intent_id] = purpose
+            case Answered(intent_id=intent_id, outcome=Outcome.PLACED, order=order) if order is not None:
+                side, stop = order.request.position_side, order.request.trigger_price
+                if side is not None and purposes[intent_id] is Purpose.ENTRY:
+                    stops.pop(side, None)
+                elif side is not None and stop is not None and purposes[intent_id] is Purpose.STOP:
+                    stops[side] = nearer_profit(side, stop, stops.get(side))
+    return stops
 
 
 def _was_intended(journal: Journal, decided_seq: int) -> bool:

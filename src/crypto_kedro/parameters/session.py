@@ -24,7 +24,7 @@ class SimulatorParameters(ParameterGroup):
 
     data: str = "synthetic"
     start: str | None = None
-    seed: int = 1
+    seed: int = Field(default=1, ge=0)
     speed: float = Field(default=1.0, gt=0.0, le=60.0)
     cash_jpy: int = Field(default=100_000, ge=1)
 

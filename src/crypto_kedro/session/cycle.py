@@ -1,11 +1,13 @@
 """One reconcile pass: read the exchange, observe, decide, write down, send what is missing, read again."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from msgspec import Struct
 
+from crypto_kedro.errors import sentence_of
 from crypto_kedro.exchange.port import BadCredentialsError, Exchange, ExchangeError, StopTradingError
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.dispatch import Dispatcher
@@ -21,7 +23,8 @@ from crypto_kedro.session.journal.records import (
     Trigger,
 )
 from crypto_kedro.session.known_rules import KnownRules
-from crypto_kedro.session.notice import Severity
+from crypto_kedro.session.lease import LeaseLostError
+from crypto_kedro.session.notice import Exposure, Severity
 from crypto_kedro.session.ownership import ForeignOrders, Ownership
 from crypto_kedro.session.recall import recalled
 from crypto_kedro.session.standing import Standing
@@ -36,7 +39,10 @@ from crypto_kedro.trading.orders import Fill, PositionSide
 from crypto_kedro.trading.settings import TradingSettings
 from crypto_kedro.trading.signal import SignalFacts
 
+STOPPED_BY_EXCHANGE = "exchange_stopped_trading"
+CYCLE_FAULT = "cycle_fault"
 _RECENT_MS = 3_000
+_log = logging.getLogger(__name__)
 
 
 class FactsSource(Protocol):
@@ -162,6 +168,7 @@ class Cycle:
             self._standing.recall(before.decision, ledger, before.stops)
             self._rules.remember(before.rules, before.told_at_ms)
         self._is_failing = False
+        self._fault: str | None = None
         self._has_just_read = False
 
     async def run(self, trigger: Trigger) -> CycleReport:
@@ -179,13 +186,18 @@ class Cycle:
         error = None
         try:
             await self._reconcile()
-            self._is_failing = False
+            self._is_failing, self._fault = False, None
         except (StopTradingError, BadCredentialsError) as failure:
             error = str(failure)
-            self._halt_for(failure)
+            self._halt_for(STOPPED_BY_EXCHANGE, error)
         except ExchangeError as failure:
             error = str(failure)
             self._note_failure(failure)
+        except (JournalError, LeaseLostError):
+            raise
+        except Exception as fault:  # noqa: BLE001 -- whatever it is, positions are looked after
+            error = sentence_of(fault)
+            await self._survive(error)
         sent = self._dispatcher.sent - before
         log.end(sent, error)
         view = self._truth.view
@@ -229,6 +241,27 @@ class Cycle:
         ):
             self._log.write(MoneyMoved(Transfer(self._now_ms(), moved)))
         self._has_just_read = self._dispatcher.is_clear
+
+    async def secure(self) -> Exposure:
+        """Protect what is open without asking the core, and close it where that fails; return what is left.
+
+        Raises:
+            ExchangeError: the exchange does not answer.
+            LeaseLostError: this process may no longer send.
+            JournalError: the journal cannot be written.
+        """
+        await self._dispatcher.settle()
+        view = await self._truth.read()
+        try:
+            view = await self._tending.tend(view, "position", may_enter=False)
+        except (ExchangeError, JournalError, LeaseLostError):
+            raise
+        except Exception:  # noqa: BLE001 -- whatever it is, the position is closed
+            _log.exception("Protecting what is open failed; it is closed")
+            view = await self._tending.tend(view, CYCLE_FAULT, may_enter=False, flatten=True)
+        if not any(view.account.position(side).amount for side in PositionSide):
+            return Exposure.FLAT
+        return Exposure.PROTECTED if self._tending.is_covered(view) else Exposure.UNPROTECTED
 
     def _is_settled(self, view: View | None, *, broken_off_after_sending: bool) -> bool:
         if broken_off_after_sending or self._ownership.awaits_fills or not self._dispatcher.is_clear:
@@ -298,12 +331,28 @@ class Cycle:
     def _note_stale_rules(self, text: str) -> None:
         self._log.write(Incident(Severity.WARNING, "stale_rules", text))
 
-    def _halt_for(self, failure: ExchangeError) -> None:
+    def _halt_for(self, code: str, text: str) -> None:
         """Stop opening positions until a human has looked."""
-        records: list[Record] = [Incident(Severity.CRITICAL, "exchange_stopped_trading", str(failure))]
+        records: list[Record] = [Incident(Severity.CRITICAL, code, text)]
         if self._journal.halt() is None:
-            records.append(Halted("trader", str(failure), flatten=False))
+            records.append(Halted("trader", text, flatten=False))
         self._log.write(*records)
+
+    async def _survive(self, fault: str) -> None:
+        """Go on after a fault of the program: open nothing more, and look after what is open.
+
+        Raises:
+            LeaseLostError: this process may no longer send.
+            JournalError: the journal cannot be written.
+        """
+        if fault != self._fault:
+            _log.exception("A cycle was broken off by a fault; nothing more is opened until a human resumes")
+            self._halt_for(CYCLE_FAULT, fault)
+        self._fault = fault
+        try:
+            await self.secure()
+        except ExchangeError as failure:
+            self._note_failure(failure)
 
     def _note_failure(self, failure: ExchangeError) -> None:
         """Write down the first of several failures in a row."""

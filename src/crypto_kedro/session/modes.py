@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.errors import CryptoKedroError, sentence_of
 from crypto_kedro.session.cycle import CycleReport
 from crypto_kedro.session.day_watch import DayWatch
+from crypto_kedro.session.ending import EndReason, EndRequest
 from crypto_kedro.session.journal import Journal, JournalError
 from crypto_kedro.session.journal.records import Trigger
 from crypto_kedro.session.notice import IncidentSeen, not_begun
@@ -82,7 +83,7 @@ class Desk:
             raise CryptoKedroError("the session has not begun: it waits for the lease or for the exchange")
         return await self._trader.tick()
 
-    async def work(self, asked: asyncio.Event) -> None:
+    async def work(self, asked: EndRequest) -> None:
         """Trade until the work is done or asked to end; the cycle that runs then is finished.
 
         Raises:
@@ -96,7 +97,7 @@ class Desk:
                 async with self._session() as trader:
                     await trader.run(asked)
             case Mode.ONCE:
-                async with self._session() as trader, trader.at_work("one cycle was asked for"):
+                async with self._session() as trader, trader.at_work(EndRequest(EndReason.ONE_CYCLE)):
                     report = await self._guarded_cycle(trader)
                     await self._days.finish()
                 report_json(report)
@@ -112,7 +113,7 @@ class Desk:
         async with AsyncExitStack() as stack:
             try:
                 session = await stack.enter_async_context(begun_session(self._outfit, self._journal, self._teller))
-            except CryptoKedroError as error:
+            except Exception as error:
                 self._teller.tell(not_begun(error))
                 raise
             self._trader = Trader(session, self._teller, self._days.look)
@@ -145,11 +146,11 @@ class Desk:
 
     async def _session_of_a_tick(self) -> CycleReport:
         try:
-            async with self._session() as trader, trader.at_work("the tick is over", is_told=False):
+            async with self._session() as trader, trader.at_work(EndRequest(EndReason.TICK_OVER), is_told=False):
                 report = await self._guarded_cycle(trader)
                 await self._days.finish()
-        except CryptoKedroError as error:
-            self._teller.note_failure(str(error))
+        except Exception as error:
+            self._teller.note_failure(sentence_of(error))
             raise
         return report
 

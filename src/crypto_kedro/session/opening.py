@@ -11,6 +11,7 @@ from crypto_kedro.exchange.port import Exchange
 from crypto_kedro.session.account_news import NewsSource
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import Cycle, CycleTerms, FactsSource
+from crypto_kedro.session.ending import EndReason
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import Journal, Writer
 from crypto_kedro.session.journal.records import Lineage, SessionEnded, SessionStarted
@@ -20,7 +21,7 @@ from crypto_kedro.session.patience import once_it_answers
 from crypto_kedro.session.status import BarSeen
 from crypto_kedro.session.stop import StopFlag
 from crypto_kedro.session.telling import Subject, Teller
-from crypto_kedro.session.trader import BROKEN_OFF, Session, Trader, TraderTerms
+from crypto_kedro.session.trader import Session, Trader, TraderTerms
 from crypto_kedro.session.waking import Waking
 
 LEASE_STORE = "lease_store"
@@ -142,7 +143,7 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
             try:
                 await held.during(once_it_answers(partial(cycle.take_over, account)))
             except asyncio.CancelledError:
-                journal.append(writer, clock.now_ms(), SessionEnded(BROKEN_OFF))
+                journal.append(writer, clock.now_ms(), SessionEnded(EndReason.BROKEN_OFF))
                 raise
             yield Session(
                 cycle=cycle,

@@ -20,6 +20,7 @@ from crypto_kedro.pipelines.trading.performance import Performance, perform, tel
 from crypto_kedro.real_money import Candidacy, candidacy
 from crypto_kedro.session.arming import require_armed
 from crypto_kedro.session.cycle import CycleTerms
+from crypto_kedro.session.ending import EndRequest
 from crypto_kedro.session.journal.records import Lineage
 from crypto_kedro.session.live_window import LiveModel
 from crypto_kedro.session.signals import run_until_signalled
@@ -67,15 +68,17 @@ def run_session(
         performance = _performance(
             project_path, shelf, session, trading, labels, features, costs, evaluation.matching, credentials
         )
-    except CryptoKedroError as error:
+    except Exception as error:
         asyncio.run(tell_not_begun(session, credentials, error))
         raise
     record: dict[str, Any] = {}
 
-    async def work(asked: asyncio.Event) -> None:
-        record.update(await perform(performance, asked))
+    async def work(asked: EndRequest) -> None:
+        await perform(performance, asked, record)
 
     ending = asyncio.run(run_until_signalled(work))
+    if not record:
+        raise CryptoKedroError(f"{session.environment}: the session was asked to end before it began; nothing was sent")
     return {**record, "ending": ending.value}
 
 

@@ -60,7 +60,9 @@ def test_given_all_conditions_when_run_then_it_trades_until_sigterm_and_shows_no
         keys = dataclasses.replace(KEYS, webhook=messages.url)
         write_credentials(project, keys)
         stack.enter_context(chatty(project))
-        parameters = live_parameters(address, **{"session.messages.channels.discord.least": "info"})
+        parameters = live_parameters(
+            address, **{"session.messages.channels.discord.least": "info", "session.minutes": "600"}
+        )
         session = stack.enter_context(live_process(project, parameters))
         assert session.ask("/tick", "x" * 40, post=True)[0] == 401
         told_within(session, keys.token, sent=2)

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 from accounts_in_trouble import Trouble
+from msgspec import structs
 from told_trades import QUIET
 
 from crypto_kedro.session.cycle import CycleReport
 from crypto_kedro.session.journal import Journal, Writer
-from crypto_kedro.session.journal.records import Intended, Record, Trigger
+from crypto_kedro.session.journal.records import Incident, Intended, Record, Trigger
 from crypto_kedro.session.ownership import ForeignOrders
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.session.status import AccountSeen
+from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.decision import Action
-from crypto_kedro.trading.money import Btc, Price, Rate
+from crypto_kedro.trading.money import Btc, Jpy, Price, Rate
 from crypto_kedro.trading.orders import Order, OrderRequest, OrderType, PositionSide, RefusalCode
 
 LONG = PositionSide.LONG
@@ -126,10 +128,6 @@ def test_given_a_stop_nearer_to_profit_when_a_cycle_runs_then_it_stays(trouble: 
 
     assert run(trouble).sent == 0
     assert the(trouble, STOP).order_id == better.order_id
-
-    trouble.account.engine.cancel(better.order_id)
-    assert run(trouble).sent == 1
-    assert the(trouble, STOP).request.trigger_price == better.request.trigger_price
 
 
 @pytest.mark.parametrize("side", PositionSide)
@@ -496,3 +494,28 @@ def test_given_an_entry_that_was_decided_and_not_intended_when_a_new_process_loo
     assert report.sent == 0
     assert report.decision is not None
     assert report.decision.reason == "data_age_ms"
+
+
+def test_given_a_position_that_is_gone_without_a_fill_then_that_is_an_incident_until_it_is_back(
+    trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protected(trouble)
+    whole = trouble.exchange.account
+
+    async def without_position() -> AccountState:
+        account = await whole()
+        return structs.replace(account, long=structs.replace(account.long, amount=Btc(0), product=Jpy(0)))
+
+    monkeypatch.setattr(trouble.exchange, "account", without_position)
+    first = run(trouble)
+    assert (first.contradiction, first.is_settled) == (None, False)
+    trouble.account.next_bar()
+    again, once_more = run(trouble), run(trouble)
+    assert again.contradiction is not None
+    assert "long position" in again.contradiction
+    assert once_more.contradiction == again.contradiction
+    incidents = [entry.record.code for entry in trouble.journal.entries(Incident)]
+    assert incidents.count("exchange_contradicts") == 1
+
+    monkeypatch.undo()
+    assert run(trouble).contradiction is None

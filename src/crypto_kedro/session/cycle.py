@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from crypto_kedro.errors import sentence_of
 from crypto_kedro.exchange.port import BadCredentialsError, Exchange, ExchangeError, StopTradingError
+from crypto_kedro.session.contradiction import EXCHANGE_CONTRADICTS, Contradictions
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.dispatch import Dispatcher
 from crypto_kedro.session.journal import Journal, JournalError, Writer
@@ -95,6 +96,7 @@ class CycleReport(Struct, frozen=True):
         error: one sentence when the cycle was broken off.
         observed_bar_ms: close of the newest bar that is published, None when it was not asked for.
         is_settled: whether it was seen that a stop rests for every own position, and what became of all that was sent.
+        contradiction: one sentence about what exchange and journal do not agree on, None while they agree.
     """
 
     cycle_id: str
@@ -110,6 +112,7 @@ class CycleReport(Struct, frozen=True):
     error: str | None = None
     observed_bar_ms: int | None = None
     is_settled: bool = True
+    contradiction: str | None = None
 
 
 class Cycle:
@@ -149,7 +152,8 @@ class Cycle:
         self._dispatcher = Dispatcher(exchange, journal, writer, ownership, now_ms)
         self._rules = KnownRules(exchange, now_ms, self._note_stale_rules)
         self._standing = Standing(terms.settings.barriers, ownership.share)
-        self._truth = Truth(exchange, journal, self._log, ownership, now_ms)
+        self._contradictions = contradictions = Contradictions()
+        self._truth = Truth(exchange, journal, self._log, ownership, contradictions, now_ms)
         self._tending = Tending(
             self._rules,
             journal,
@@ -165,10 +169,11 @@ class Cycle:
         before = recalled(journal)
         self._decided_bar_ms, self._marked_day = before.bar_ms, max(before.day, jst_day(ledger.started_at_ms))
         if before.decision is not None and before.rules is not None:
-            self._standing.recall(before.decision, ledger, before.stops)
+            self._standing.recall(before.decision, ledger)
             self._rules.remember(before.rules, before.told_at_ms)
         self._is_failing = False
         self._fault: str | None = None
+        self._contradiction: str | None = None
         self._has_just_read = False
 
     async def run(self, trigger: Trigger) -> CycleReport:
@@ -215,6 +220,7 @@ class Cycle:
             error,
             log.observed_bar_ms,
             self._is_settled(view, broken_off_after_sending=error is not None and sent > 0),
+            self._contradictions.found,
         )
 
     async def take_over(self, account: AccountState | None = None) -> None:
@@ -232,11 +238,13 @@ class Cycle:
         known = account if is_known and not self._journal.unanswered() else None
         await self._dispatcher.settle()
         view = await self._truth.read(known=known)
+        await self._contradictions.compare_last_order(self._exchange, self._journal, self._now_ms())
         account, ledger = view.account, view.ledger
         moved = account.equity - ledger.balance
         if (
             self._dispatcher.is_clear
             and moved.units
+            and not (ledger.long or ledger.short)
             and not (account.long.amount or account.short.amount or account.open_orders)
         ):
             self._log.write(MoneyMoved(Transfer(self._now_ms(), moved)))
@@ -266,6 +274,8 @@ class Cycle:
     def _is_settled(self, view: View | None, *, broken_off_after_sending: bool) -> bool:
         if broken_off_after_sending or self._ownership.awaits_fills or not self._dispatcher.is_clear:
             return False
+        if self._contradictions.is_suspected:
+            return False
         return view is None or self._tending.is_covered(view)
 
     async def _reconcile(self) -> None:
@@ -273,12 +283,13 @@ class Cycle:
         sent_before = self._dispatcher.sent
         view = self._truth.view or await self._truth.read(fills_first=self._log.trigger is Trigger.STREAM)
         view = await self._tending.tend(view, "position", may_enter=False)
+        self._note_contradiction()
         facts = await self._latest_facts(view)
         await self._mark_midnight()
         decided = None if facts is None else await self._decide(facts, sent_before)
         if decided is not None:
             decision, view = decided
-            may_enter = self._dispatcher.is_clear and self._journal.halt() is None
+            may_enter = self._dispatcher.is_clear and self._journal.halt() is None and not self._contradictions.found
             self._standing.follow(decision, may_enter=may_enter)
             await self._tending.tend(view, str(decision.reason), may_enter=may_enter)
 
@@ -327,6 +338,13 @@ class Cycle:
         self._decided_bar_ms = max(self._decided_bar_ms, int(facts.bar_close_ms))
         log.decision = decision
         return (decision, view) if is_new or decision.action is not Action.OPEN else None
+
+    def _note_contradiction(self) -> None:
+        """Write down once what exchange and journal do not agree on."""
+        found = self._contradictions.found
+        if found is not None and found != self._contradiction:
+            self._log.write(Incident(Severity.CRITICAL, EXCHANGE_CONTRADICTS, found))
+        self._contradiction = found
 
     def _note_stale_rules(self, text: str) -> None:
         self._log.write(Incident(Severity.WARNING, "stale_rules", text))

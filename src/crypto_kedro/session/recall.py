@@ -1,17 +1,13 @@
 """What a new process recalls of the decisions of those before it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from crypto_kedro.session.journal import Journal
-from crypto_kedro.session.journal.records import Answered, Decided, Intended, Observed, Outcome, SessionStarted
+from crypto_kedro.session.journal.records import Decided, Intended, Observed, SessionStarted
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.decide import decide
 from crypto_kedro.trading.decision import Action, Decision
 from crypto_kedro.trading.ledger import jst_day
-from crypto_kedro.trading.money import Price
-from crypto_kedro.trading.orders import PositionSide
-from crypto_kedro.trading.protection import nearer_profit
 from crypto_kedro.trading.rules import MarketRules
 from crypto_kedro.trading.settings import TradingSettings
 
@@ -26,7 +22,6 @@ class Recalled:
         decision: None before the first.
         rules: of the market, as the core was shown them; None before the first.
         told_at_ms: when, Unix milliseconds UTC.
-        stops: the stop of each side's last position that secured most, of those that the exchange accepted.
         bar_ms: close of the newest bar that needs no decision any more, Unix milliseconds UTC; 0 for none.
         day: JST day of the newest decision, 0 for none.
     """
@@ -34,7 +29,6 @@ class Recalled:
     decision: Decision | None = None
     rules: MarketRules | None = None
     told_at_ms: int = 0
-    stops: Mapping[PositionSide, Price] = field(default_factory=dict)
     bar_ms: int = 0
     day: int = 0
 
@@ -54,9 +48,8 @@ def recalled(journal: Journal) -> Recalled:
     for entry in journal.entries(Decided, after=max(journal.head.seq - _REMEMBERED_ENTRIES, 0)):
         bar_ms = max(bar_ms, int(entry.record.record["bar"]["bar_close_ms"]))
         last = entry
-    stops = _accepted_stops(journal)
     if last is None:
-        return Recalled(stops=stops)
+        return Recalled()
     # What was observed stands right before it, written in the same transaction.
     observed = next(journal.entries(Observed, after=last.seq - 2)).record.observation
     decision = decide(_settings_of(journal, last.session_id), observed)
@@ -66,7 +59,6 @@ def recalled(journal: Journal) -> Recalled:
         decision=decision,
         rules=observed.rules,
         told_at_ms=last.at_ms,
-        stops=stops,
         bar_ms=bar_ms,
         day=jst_day(last.at_ms),
     )
@@ -76,23 +68,6 @@ def _settings_of(journal: Journal, session_id: str) -> TradingSettings:
     """Return the settings that a session decided by."""
     started = (entry for entry in journal.entries(SessionStarted) if entry.session_id == session_id)
     return next(started).record.settings
-
-
-def _accepted_stops(journal: Journal) -> dict[PositionSide, Price]:
-    """Return the most secure stop of each side that was accepted after the side's last entry."""
-    stops: dict[PositionSide, Price] = {}
-    purposes: dict[str, Purpose] = {}
-    for entry in journal.entries(Intended, Answered):
-        match entry.record:
-            case Intended(intent_id=intent_id, purpose=purpose):
-                purposes[intent_id] = purpose
-            case Answered(intent_id=intent_id, outcome=Outcome.PLACED, order=order) if order is not None:
-                side, stop = order.request.position_side, order.request.trigger_price
-                if side is not None and purposes[intent_id] is Purpose.ENTRY:
-                    stops.pop(side, None)
-                elif side is not None and stop is not None and purposes[intent_id] is Purpose.STOP:
-                    stops[side] = nearer_profit(side, stop, stops.get(side))
-    return stops
 
 
 def _was_intended(journal: Journal, decided_seq: int) -> bool:

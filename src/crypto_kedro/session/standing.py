@@ -1,6 +1,6 @@
 """What a session wants of its positions between two decisions of the core."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -9,7 +9,7 @@ from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.decision import Action, Decision, Reason, Target
 from crypto_kedro.trading.ledger import TradeLedger
-from crypto_kedro.trading.money import Btc, Price
+from crypto_kedro.trading.money import Btc
 from crypto_kedro.trading.orders import PositionSide
 from crypto_kedro.trading.protection import (
     Barriers,
@@ -33,8 +33,7 @@ class Standing:
         rule: gives the time limit of a trade.
         share: how much of a position of that side, by that ledger, is this trader's; None is all of it.
 
-    A stop only ever moves towards profit: none is desired that secures less than one that rests, or has rested, for the
-    same position.
+    A stop only ever moves towards profit: none is desired that secures less than one that rests for the position.
 
     Attributes:
         rested: sides for which a stop has been accepted since the position was opened.
@@ -46,7 +45,6 @@ class Standing:
         self._entry: Target | None = None
         self._barriers: Barriers | None = None
         self._protections: dict[PositionSide, Protection] = {}
-        self._best_stops: dict[PositionSide, Price] = {}
         self._leave: dict[PositionSide, str] = {}
         self._bare_since_ms: int | None = None
         self.rested: dict[PositionSide, bool] = {}
@@ -68,15 +66,13 @@ class Standing:
         elif decision.action is Action.CLOSE:
             self._leave = dict.fromkeys(PositionSide, str(decision.reason))
 
-    def recall(self, decision: Decision, ledger: TradeLedger, stops: Mapping[PositionSide, Price]) -> None:
+    def recall(self, decision: Decision, ledger: TradeLedger) -> None:
         """Take over the protections of a decision that an earlier process took; it is not carried out again.
 
         Args:
             decision: the last one.
             ledger: the history up to now.
-            stops: the most secure stop of each open position that the exchange has accepted.
         """
-        self._best_stops = dict(stops)
         target = decision.target
         if target is None:
             return
@@ -90,8 +86,6 @@ class Standing:
         request = step.request
         if step.purpose is Purpose.ENTRY:
             self._entry = None
-        elif step.purpose is Purpose.STOP and was_accepted and request is not None and request.position_side:
-            self._secure(request.position_side, request.trigger_price)
         elif step.purpose is Purpose.EXIT and was_accepted and request is not None and request.position_side:
             self._leave.pop(request.position_side, None)
 
@@ -115,11 +109,9 @@ class Standing:
         for side in PositionSide:
             if not account.position(side).amount:
                 self._protections.pop(side, None)
-                self._best_stops.pop(side, None)
                 self._leave.pop(side, None)
                 self.rested.pop(side, None)
                 continue
-            self._secure(side, resting_protection(account.open_orders, side)[0])
             if side not in self._protections and rules is not None:
                 fresh = self._fresh(side, account, ledger, rules)
                 if fresh is not None:
@@ -130,15 +122,10 @@ class Standing:
             leave = FLATTEN if flatten else self._leave.get(side)
             protection = self._protections.get(side)
             if protection is not None:
-                stop = nearer_profit(side, protection.stop, self._best_stops.get(side))
-                protection = replace(protection, stop=stop)
+                resting, _ = resting_protection(account.open_orders, side)
+                protection = replace(protection, stop=nearer_profit(side, protection.stop, resting))
             positions.append(PositionWish(side, protection, reason, leave, self._share(side, ledger)))
         return Wish(self._entry, tuple(positions))
-
-    def _secure(self, side: PositionSide, stop: Price | None) -> None:
-        """Remember a stop that the exchange has taken, unless a better one is known."""
-        if stop is not None:
-            self._best_stops[side] = nearer_profit(side, stop, self._best_stops.get(side))
 
     def is_bare(self, account: AccountState, ledger: TradeLedger) -> bool:
         """Whether an own position is open of which this process does not know what should rest for it."""

@@ -9,7 +9,7 @@ import math
 from msgspec import Struct
 
 from crypto_kedro.trading.account import Position
-from crypto_kedro.trading.money import PRODUCT_UNITS, Price
+from crypto_kedro.trading.money import PRODUCT_UNITS, Btc, Price
 from crypto_kedro.trading.orders import Order, OrderType, PositionSide
 from crypto_kedro.trading.settings import BarrierRule
 
@@ -92,6 +92,17 @@ def resting_protection(orders: tuple[Order, ...], side: PositionSide) -> tuple[P
         else:
             target = price if target is None else nearest_above(target, price)
     return stop, target
+
+
+def covered_amount(orders: tuple[Order, ...], side: PositionSide, amount: Btc) -> Btc:
+    """Return how much of a position of that amount the stops that rest for its side close."""
+    covered = Btc(0)
+    for order in orders:
+        request = order.request
+        if request.position_side is not side or not request.closes or request.type not in _STOP_TYPES:
+            continue
+        covered += order.remaining_amount or amount
+    return min(covered, amount)
 
 
 def trailing_stop(

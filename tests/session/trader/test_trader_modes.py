@@ -168,7 +168,7 @@ def test_given_another_trader_when_ticked_then_it_is_refused_and_not_ready_until
             await other.acquire()
             with pytest.raises(LeaseLostError, match="stop that trader first"):
                 await desk.tick()
-            assert ready(desk) == {"data": False, "lease": True, "cycle": False, "pace": True}
+            assert ready(desk) == {"data": False, "lease": True, "cycle": False, "pace": True, "account": True}
             await other.release()
             await desk.tick()
             assert all(ready(desk).values())
@@ -189,7 +189,7 @@ def test_given_no_tick_for_long_then_it_is_not_ready(exchange: Market, tmp_path:
             ahead_ms = 9 * MINUTE_MS
             assert all(ready(desk).values())
             ahead_ms = 11 * MINUTE_MS
-            assert ready(desk) == {"data": True, "lease": True, "cycle": True, "pace": False}
+            assert ready(desk) == {"data": True, "lease": True, "cycle": True, "pace": False, "account": True}
 
     asyncio.run(story())
 

@@ -11,6 +11,9 @@ _ENGLISH = {
     "half_halted": "the halt is written in one place only",
     "day_digest_failed": "no digest of the day",
     "session_not_begun": "the session could not begin",
+    "session_failed": "a fault ended the session",
+    "cycle_fault": "a fault of the program, trading is halted",
+    "exchange_contradicts": "exchange and journal do not agree",
 }
 _JAPANESE = {
     "exchange_unreachable": "取引所が応答しない",
@@ -21,6 +24,9 @@ _JAPANESE = {
     "half_halted": "停止の記録が片方だけ",
     "day_digest_failed": "日次ダイジェストを作成できない",
     "session_not_begun": "セッションを開始できない",
+    "session_failed": "障害によりセッションが終了",
+    "cycle_fault": "プログラムの障害、取引を停止",
+    "exchange_contradicts": "取引所と記録が一致しない",
 }
 _WORDS = {Language.ENGLISH: _ENGLISH, Language.JAPANESE: _JAPANESE}
 

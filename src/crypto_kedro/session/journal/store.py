@@ -188,7 +188,11 @@ class Journal:
 
     def has_fill(self, trade_id: int) -> bool:
         """Whether a fill is written down already."""
-        return trade_id in self._up_to_date().trade_ids
+        return self.fill_ms(trade_id) is not None
+
+    def fill_ms(self, trade_id: int) -> int | None:
+        """Return when a fill was executed, Unix milliseconds UTC; None if it is not written down."""
+        return self._up_to_date().fills_ms.get(trade_id)
 
     def close(self) -> None:
         """Close the file."""

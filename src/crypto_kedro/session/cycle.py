@@ -6,7 +6,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from crypto_kedro.exchange.port import BadCredentialsError, Exchange, ExchangeError, StopTradingError
+from crypto_kedro.exchange.port import (
+    BadCredentialsError,
+    Exchange,
+    ExchangeError,
+    StopTradingError,
+    UnusablePrivateAnswerError,
+)
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.dispatch import Dispatcher
 from crypto_kedro.session.journal import Journal, JournalError, Writer
@@ -236,8 +242,12 @@ class Cycle:
     async def _reconcile(self) -> None:
         await self._dispatcher.settle()
         sent_before = self._dispatcher.sent
-        view = self._truth.view or await self._truth.read(fills_first=self._log.trigger is Trigger.STREAM)
+        fills_first = self._log.trigger is Trigger.STREAM
+        view = self._truth.view or await self._truth.read(fills_first=fills_first, to_protect=True)
+        unusable = self._truth.unusable
         view = await self._tending.tend(view, "position", may_enter=False)
+        if unusable is not None:
+            raise unusable
         facts = await self._latest_facts(view)
         await self._mark_midnight()
         decided = None if facts is None else await self._decide(facts, sent_before)
@@ -306,5 +316,6 @@ class Cycle:
     def _note_failure(self, failure: ExchangeError) -> None:
         """Write down the first of several failures in a row."""
         if not self._is_failing:
-            self._log.write(Incident(Severity.WARNING, "exchange_unreachable", str(failure)))
+            code = "unusable_answer" if isinstance(failure, UnusablePrivateAnswerError) else "exchange_unreachable"
+            self._log.write(Incident(Severity.WARNING, code, str(failure)))
         self._is_failing = True

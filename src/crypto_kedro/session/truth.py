@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crypto_kedro.exchange.port import Exchange
+from crypto_kedro.exchange.port import Exchange, UnusablePrivateAnswerError
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.journal import Journal
 from crypto_kedro.session.journal.records import FillSeen
@@ -35,6 +35,7 @@ class Truth:
 
     Attributes:
         view: as last read; None before the first answer.
+        unusable: why only a part of the last view is to be believed; None where all of it is.
     """
 
     def __init__(
@@ -46,13 +47,18 @@ class Truth:
         self._ownership = ownership
         self._now_ms = now_ms
         self.view: View | None = None
+        self.unusable: UnusablePrivateAnswerError | None = None
 
-    async def read(self, *, fills_first: bool = False, known: AccountState | None = None) -> View:
+    async def read(
+        self, *, fills_first: bool = False, known: AccountState | None = None, to_protect: bool = False
+    ) -> View:
         """Read account and fills until no fill comes between them.
 
         Args:
             fills_first: write down new fills before anything else, because one has been told of.
             known: the account, if it has just been read.
+            to_protect: be content with orders and positions while the account's money is unusable; `unusable` then
+                holds the error.
 
         Raises:
             ExchangeError: the exchange does not answer.
@@ -60,7 +66,7 @@ class Truth:
         if fills_first:
             await self._note_fills(None)
         for _ in range(_MOST_READS):
-            account, known = known or await self._exchange.account(), None
+            account, known = known or await self._account(to_protect), None
             if not await self._note_fills(account):
                 break
         ledger = self._ledger()
@@ -70,6 +76,16 @@ class Truth:
         self._ownership.drop_claims(account, now_ms)
         view = self.view = View(self._ownership.shown(account), ledger)
         return view
+
+    async def _account(self, to_protect: bool) -> AccountState:
+        self.unusable = None
+        try:
+            return await self._exchange.account()
+        except UnusablePrivateAnswerError as error:
+            if error.account is None or not to_protect:
+                raise
+            self.unusable = error
+            return error.account
 
     def as_of_now(self, most_ms: int) -> View | None:
         """Return what was read last as what holds now; None if that was longer ago, in milliseconds, than given."""

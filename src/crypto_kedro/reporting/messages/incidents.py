@@ -4,6 +4,7 @@ from crypto_kedro.reporting.messages.settings import Language
 
 _ENGLISH = {
     "exchange_unreachable": "the exchange does not answer",
+    "unusable_answer": "the exchange's answer about the account cannot be used",
     "exchange_stopped_trading": "the exchange lets nobody trade",
     "stale_rules": "old market rules in use",
     "foreign_fill": "trade of somebody else on the account",
@@ -11,9 +12,11 @@ _ENGLISH = {
     "half_halted": "the halt is written in one place only",
     "day_digest_failed": "no digest of the day",
     "session_not_begun": "the session could not begin",
+    "start_delayed": "the start waits for the exchange",
 }
 _JAPANESE = {
     "exchange_unreachable": "取引所が応答しない",
+    "unusable_answer": "口座についての取引所の応答を使用できない",
     "exchange_stopped_trading": "取引所が取引を受け付けない",
     "stale_rules": "古い市場ルールを使用中",
     "foreign_fill": "口座に他者の約定",
@@ -21,6 +24,7 @@ _JAPANESE = {
     "half_halted": "停止の記録が片方だけ",
     "day_digest_failed": "日次ダイジェストを作成できない",
     "session_not_begun": "セッションを開始できない",
+    "start_delayed": "取引所の応答を待って開始を延期中",
 }
 _WORDS = {Language.ENGLISH: _ENGLISH, Language.JAPANESE: _JAPANESE}
 

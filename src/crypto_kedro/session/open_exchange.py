@@ -1,10 +1,14 @@
 """An exchange that a session trades at, open: the account, the clock of its market, and news of the account."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from crypto_kedro.exchange.port import Exchange
 from crypto_kedro.session.clock import SessionClock
+
+
+async def admit_all() -> None:
+    """Let everybody in, as an exchange without credentials does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +19,10 @@ class OpenExchange:
         exchange: the account.
         clock: of its market.
         news: yields the names of what happened to the account, as it happens; it is then time to read the account.
+        admit: asks the exchange whether its credentials may trade; raises `ExchangeError`.
     """
 
     exchange: Exchange
     clock: SessionClock
     news: Callable[[], AsyncIterator[frozenset[str]]]
+    admit: Callable[[], Awaitable[None]] = admit_all

@@ -43,7 +43,14 @@ class RetryNowError(ExchangeError):
 
 
 class RetryLaterError(ExchangeError):
-    """The exchange is busy, in maintenance or out of reach; ask again after a growing pause."""
+    """The exchange is busy, in maintenance or out of reach; ask again after a growing pause.
+
+    Attributes:
+        account: where an account was asked for of which orders and positions were read: these, with its money as last
+            known, enough to protect positions. None otherwise.
+    """
+
+    account: AccountState | None = None
 
 
 class UnusableAnswerError(RetryLaterError):
@@ -55,14 +62,7 @@ class UnusablePublicAnswerError(UnusableAnswerError):
 
 
 class UnusablePrivateAnswerError(UnusableAnswerError):
-    """An unusable answer about the account; nothing is opened until a usable one arrives.
-
-    Attributes:
-        account: the account with its orders and positions as just read and its money as last known, enough to protect
-            positions; None when orders or positions themselves are unusable.
-    """
-
-    account: AccountState | None = None
+    """An unusable answer about the account; nothing is opened until a usable one arrives."""
 
 
 class RefusedError(ExchangeError):

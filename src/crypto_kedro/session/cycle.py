@@ -244,10 +244,10 @@ class Cycle:
         sent_before = self._dispatcher.sent
         fills_first = self._log.trigger is Trigger.STREAM
         view = self._truth.view or await self._truth.read(fills_first=fills_first, to_protect=True)
-        unusable = self._truth.unusable
+        lacks_money = self._truth.lacks_money
         view = await self._tending.tend(view, "position", may_enter=False)
-        if unusable is not None:
-            raise unusable
+        if lacks_money is not None:
+            raise lacks_money
         facts = await self._latest_facts(view)
         await self._mark_midnight()
         decided = None if facts is None else await self._decide(facts, sent_before)

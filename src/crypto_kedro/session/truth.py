@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crypto_kedro.exchange.port import Exchange, UnusablePrivateAnswerError
+from crypto_kedro.exchange.port import Exchange, RetryLaterError
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.journal import Journal
 from crypto_kedro.session.journal.records import FillSeen
@@ -35,7 +35,7 @@ class Truth:
 
     Attributes:
         view: as last read; None before the first answer.
-        unusable: why only a part of the last view is to be believed; None where all of it is.
+        lacks_money: why the account's money is that of an earlier view; None where it is not.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Truth:
         self._ownership = ownership
         self._now_ms = now_ms
         self.view: View | None = None
-        self.unusable: UnusablePrivateAnswerError | None = None
+        self.lacks_money: RetryLaterError | None = None
 
     async def read(
         self, *, fills_first: bool = False, known: AccountState | None = None, to_protect: bool = False
@@ -57,7 +57,7 @@ class Truth:
         Args:
             fills_first: write down new fills before anything else, because one has been told of.
             known: the account, if it has just been read.
-            to_protect: be content with orders and positions while the account's money is unusable; `unusable` then
+            to_protect: be content with orders and positions while the account's money is unknown; `lacks_money` then
                 holds the error.
 
         Raises:
@@ -78,13 +78,13 @@ class Truth:
         return view
 
     async def _account(self, to_protect: bool) -> AccountState:
-        self.unusable = None
+        self.lacks_money = None
         try:
             return await self._exchange.account()
-        except UnusablePrivateAnswerError as error:
+        except RetryLaterError as error:
             if error.account is None or not to_protect:
                 raise
-            self.unusable = error
+            self.lacks_money = error
             return error.account
 
     def as_of_now(self, most_ms: int) -> View | None:

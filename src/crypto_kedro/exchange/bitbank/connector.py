@@ -25,7 +25,6 @@ from crypto_kedro.exchange.port import (
     RetryNowError,
     StopTradingError,
     Ticker,
-    UnusablePrivateAnswerError,
 )
 from crypto_kedro.trading.account import AccountState, MarginState, MarginStatus, Position
 from crypto_kedro.trading.money import Price
@@ -93,13 +92,13 @@ class BitbankExchange(BitbankMarketData):
         While the public side is silent, positions are valued at the price that it told last, or at what they cost.
 
         Raises:
-            UnusablePrivateAnswerError: an answer is unusable; its ``account`` is there if only the money is unknown.
+            RetryLaterError: an answer is missing or unusable; its ``account`` is there if only the money is unknown.
         """
         orders = await self.open_orders()
         positions, is_holding = await self._read_positions(orders)
         try:
             balances, margin = await self.balances(), await self.margin_status()
-        except UnusablePrivateAnswerError as error:
+        except RetryLaterError as error:
             if self._money is not None:
                 error.account = await self._assembled(orders, positions, *self._money)
             raise

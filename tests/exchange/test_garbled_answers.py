@@ -11,6 +11,8 @@ from venues import CASH
 from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
 from crypto_kedro.exchange.bitbank.checked import UnfitValueError
 from crypto_kedro.exchange.bitbank.plausibility import CONSISTENT_MS, Plausibility
+from crypto_kedro.exchange.bitbank.private_stream import PrivateStream
+from crypto_kedro.exchange.bitbank.public_stream import PublicStream
 from crypto_kedro.exchange.port import (
     NotPlaced,
     Placed,
@@ -21,6 +23,7 @@ from crypto_kedro.exchange.port import (
     UnusablePublicAnswerError,
 )
 from crypto_kedro.exchange.simulator.application import build_application
+from crypto_kedro.exchange.simulator.commands import Command, Place, Trade
 from crypto_kedro.exchange.simulator.faults import Fault, FaultKind, Faults
 from crypto_kedro.exchange.simulator.price_source import ScriptSource
 from crypto_kedro.exchange.simulator.running import RunningExchange
@@ -32,7 +35,7 @@ from crypto_kedro.trading.orders import OrderRequest, OrderType, PositionSide, S
 
 START_MS = 1_780_000_020_000
 PRICE = 15_000_000
-BUY = OrderRequest(side=Side.BUY, type=OrderType.MARKET, amount=Btc.of("0.01"), position_side=PositionSide.LONG)
+BUY = OrderRequest(side=Side.BUY, type=OrderType.MARKET, amount=Btc.of("0.001"), position_side=PositionSide.LONG)
 STOP = OrderRequest(
     side=Side.SELL, type=OrderType.STOP_LOSS, trigger_price=Price(14_000_000), position_side=PositionSide.LONG
 )
@@ -46,6 +49,8 @@ class Scene:
         self.now_ms = START_MS + 90 * MINUTE_MS
         self.faults = Faults()
         self.exchange: BitbankExchange
+        self.running: RunningExchange
+        self.settings: BitbankSettings
 
     def clock(self) -> int:
         return self.now_ms
@@ -69,7 +74,10 @@ async def scene() -> AsyncIterator[Scene]:
     web = server(build_application(running, faults=prepared.faults))
     serving = asyncio.create_task(web.serve([listener]))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    reached = BitbankSettings(public_url=url, private_url=url, throttle=False, search_s=0.0)
+    reached = BitbankSettings(
+        public_url=url, private_url=url, stream_url=url, private_stream_url=url, throttle=False, search_s=0.0
+    )
+    prepared.running, prepared.settings = running, reached
     try:
         async with BitbankExchange(
             reached, Credentials("key", "secret"), now_ms=prepared.clock, sleep=prepared.sleep
@@ -167,6 +175,62 @@ def test_given_garbled_answers_to_orders_then_what_became_of_them_is_found_out()
             assert not (await scene.exchange.cancel(resting.order_id)).status.is_open
 
     play(story)
+
+
+def test_given_garbled_messages_then_the_public_stream_gives_valid_values_or_nothing_and_is_heard_again() -> None:
+    async def story(scene: Scene) -> None:
+        stream = PublicStream(scene.settings, scene.clock)
+        await stream.open()
+        try:
+            for seed in SEEDS:
+                scene.garble(seed)
+                scene.now_ms += 1_000
+                scene.running.carry_out(Trade(Price(PRICE + seed), Btc(1), Side.BUY))
+                await asyncio.sleep(0.01)
+                assert stream.ticker is None or is_valid(stream.ticker)
+                assert stream.book is None or is_valid(stream.book)
+            scene.faults.replace(())
+            await heard(scene, lambda: stream.ticker is not None and stream.book is not None)
+        finally:
+            await stream.close()
+
+    play(story)
+
+
+def test_given_garbled_events_then_the_private_stream_goes_on_telling_of_the_account() -> None:
+    async def story(scene: Scene) -> None:
+        told: list[frozenset[str]] = []
+
+        async def listen() -> None:
+            async for names in PrivateStream(scene.exchange, scene.settings, scene.clock, scene.sleep).news():
+                told.append(names)
+
+        listening = asyncio.create_task(listen())
+        try:
+            for seed in SEEDS:
+                scene.garble(seed)
+                scene.now_ms += 1_000
+                scene.running.carry_out(Trade(Price(PRICE + seed), Btc(1), Side.BUY))
+                scene.running.carry_out(Place(BUY))
+                await asyncio.sleep(0.01)
+                assert not listening.done()
+            scene.faults.replace(())
+            told.clear()
+            await heard(scene, lambda: any("spot_trade" in names for names in told), Place(BUY))
+        finally:
+            listening.cancel()
+            await asyncio.wait({listening})
+
+    play(story)
+
+
+async def heard(scene: Scene, condition: Callable[[], bool], more: Command | None = None) -> None:
+    """Let the market trade until a condition holds."""
+    async with asyncio.timeout(60):
+        while not condition():
+            scene.now_ms += 1_000
+            scene.running.carry_out(more or Trade(Price(PRICE), Btc(1), Side.BUY))
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("factor", [0.2, 4])

@@ -197,7 +197,7 @@ def test_given_garbled_messages_then_the_public_stream_gives_valid_values_or_not
     play(story)
 
 
-def test_given_garbled_events_then_the_private_stream_goes_on_telling_of_the_account() -> None:
+def test_given_garbled_events_then_the_private_stream_goes_on() -> None:
     async def story(scene: Scene) -> None:
         told: list[frozenset[str]] = []
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from typing import Any, Never, cast
 
 from crypto_kedro.exchange.port import (
@@ -46,29 +47,12 @@ def decoded(body: bytes) -> Any:
 
 
 @contextmanager
-def reading_public(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong while an answer about the market is read into one error.
+def _reading(unusable: type[UnusableAnswerError], what: str) -> Iterator[None]:
+    """Turn whatever goes wrong while an answer is read into one error.
 
     Raises:
-        UnusablePublicAnswerError: a field is missing, or holds what it cannot.
+        UnusableAnswerError: a field is missing, or holds what it cannot.
     """
-    with _reading(what, UnusablePublicAnswerError):
-        yield
-
-
-@contextmanager
-def reading_private(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong while an answer about the account is read into one error.
-
-    Raises:
-        UnusablePrivateAnswerError: a field is missing, or holds what it cannot.
-    """
-    with _reading(what, UnusablePrivateAnswerError):
-        yield
-
-
-@contextmanager
-def _reading(what: str, unusable: type[UnusableAnswerError]) -> Iterator[None]:
     try:
         yield
     except ExchangeError:
@@ -81,6 +65,12 @@ def _reading(what: str, unusable: type[UnusableAnswerError]) -> Iterator[None]:
             "API may have changed: update crypto-kedro",
             outcome_known=False,
         ) from error
+
+
+reading_public = partial(_reading, UnusablePublicAnswerError)
+"""Turns whatever goes wrong while an answer about the market is read into `UnusablePublicAnswerError`."""
+reading_private = partial(_reading, UnusablePrivateAnswerError)
+"""Turns whatever goes wrong while an answer about the account is read into `UnusablePrivateAnswerError`."""
 
 
 def require(condition: bool, rule: str) -> None:

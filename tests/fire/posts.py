@@ -17,6 +17,7 @@ from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.exchange.bitbank import BitbankSettings, Credentials
 from crypto_kedro.exchange.bitbank.private_stream import PrivateStream
 from crypto_kedro.exchange.port import Exchange, ExchangeError
+from crypto_kedro.exchange.retry import GrowingPauses
 from crypto_kedro.session.account_news import listening
 from crypto_kedro.session.cycle import CycleTerms
 from crypto_kedro.session.journal import JournalError, OutdatedFenceError
@@ -109,6 +110,7 @@ async def _trade(post: Post, asked: asyncio.Event, holds_lease: Event, is_at_wor
             trader_terms=TraderTerms(environment="paper", protect_every_ms=PAUSE_MS),
             notifier=LogNotifier(),
             clock=RestlessClock(clock, post.cycles, asked),
+            start_pauses=lambda: GrowingPauses(0.05, 2.0),
         )
         async with trader_at_work(outfit) as trader:
             lease.note_beginning()

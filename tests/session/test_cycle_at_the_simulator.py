@@ -7,7 +7,9 @@ import pytest
 from simulated_account import ACTIVE_ORDERS, NEW_ORDER, SimulatedAccount, order, play
 
 from crypto_kedro.exchange.bitbank import shapes
+from crypto_kedro.exchange.bitbank.checked import Row
 from crypto_kedro.exchange.bitbank.errors import error_for
+from crypto_kedro.exchange.retry import GrowingPauses
 from crypto_kedro.exchange.simulator.faults import FaultKind
 from crypto_kedro.session.journal import Writer
 from crypto_kedro.session.journal.records import Intended, Trigger
@@ -150,7 +152,7 @@ def test_given_an_exchange_that_answers_and_then_fails_when_a_session_begins_the
         await account.exchange.account()
         account.bad(FaultKind.SERVER_ERROR, ACTIVE_ORDERS, times=3)
 
-        await once_it_answers(account.cycle.take_over, pause_s=0.01)
+        await once_it_answers(account.cycle.take_over, pauses=GrowingPauses(0.01))
 
         assert (await account.run(Trigger.BAR)).error is None
         assert [fault["struck"] for fault in account.faults.report()] == [3]
@@ -164,7 +166,7 @@ def test_given_an_exchange_that_tells_an_amount_for_whole_position_orders_then_n
 ) -> None:
     read = shapes.order
 
-    def with_amount(row: shapes.Row) -> Order:
+    def with_amount(row: Row) -> Order:
         return read(row if row["start_amount"] is not None else {**row, "start_amount": amount})
 
     monkeypatch.setattr(shapes, "order", with_amount)

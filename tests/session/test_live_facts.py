@@ -10,7 +10,7 @@ from taught_market import CATALOGUE, small_ensemble
 from crypto_kedro.errors import BundleError
 from crypto_kedro.exchange.bar_feed import BarFeed
 from crypto_kedro.exchange.in_process import RecordedMarket
-from crypto_kedro.exchange.port import MarketStatus, Ticker
+from crypto_kedro.exchange.port import MarketStatus, Ticker, UnusablePublicAnswerError
 from crypto_kedro.features import compute_features, load_feature_set
 from crypto_kedro.learning.export import BundleContent, write_bundle
 from crypto_kedro.market.bars import DAY_MS, MINUTE_MS, Bars, FloatArray
@@ -146,6 +146,32 @@ def test_given_a_minute_that_is_not_published_yet_when_asked_then_there_are_no_f
     assert bars is not None
     assert bars.close_time[-1] == close_ms
     assert market.asked == before + 1
+
+
+class HoledMarket(SlowMarket):
+    """Leaves out ten days of minutes while it is late."""
+
+    async def candles(self, interval_ms: int, first_ms: int, end_ms: int) -> tuple[BarRow, ...]:
+        rows = await RecordedMarket.candles(self, interval_ms, first_ms, end_ms)
+        return (*rows[:5], *rows[5 + 10 * 24 * 60 :]) if self.late else rows
+
+
+def test_given_minutes_that_cannot_be_true_when_asked_then_they_are_unusable_and_asked_for_again(
+    minutes: Bars,
+) -> None:
+    market = HoledMarket(BarFeed(minutes), bitbank_btc_jpy_schedule(), Price(0), Btc.of("0.5"))
+    for _ in range(12 * 24 * 60):
+        market.next_bar()
+    close_ms = int(minutes.close_time[12 * 24 * 60 - 1])
+    history = MinuteHistory(market, 11 * DAY_MS)
+    with pytest.raises(UnusablePublicAnswerError, match="asks for all of them again"):
+        asyncio.run(history.until(close_ms))
+
+    market.late = False
+
+    bars = asyncio.run(history.until(close_ms))
+    assert bars is not None
+    assert len(bars.close_time) >= 11 * 24 * 60
 
 
 def test_given_a_bundle_of_other_features_when_it_is_to_be_served_then_it_is_refused(model: LiveModel) -> None:

@@ -21,12 +21,21 @@ class ExchangeError(CryptoKedroError):
         code: the exchange's own error code, None when it gave none.
         outcome_known: whether it is certain that nothing was done; False after a lost answer or a failure inside
             the exchange, where an order may exist all the same.
+        retry_after_s: pause that the exchange asks for before the next request, None when it names none.
     """
 
-    def __init__(self, message: str, *, code: int | None = None, outcome_known: bool = True) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        outcome_known: bool = True,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.outcome_known = outcome_known
+        self.retry_after_s = retry_after_s
 
 
 class RetryNowError(ExchangeError):
@@ -34,7 +43,26 @@ class RetryNowError(ExchangeError):
 
 
 class RetryLaterError(ExchangeError):
-    """The exchange is busy, in maintenance or out of reach; ask again after a growing pause."""
+    """The exchange is busy, in maintenance or out of reach; ask again after a growing pause.
+
+    Attributes:
+        account: where an account was asked for of which orders and positions were read: these, with its money as last
+            known, enough to protect positions. None otherwise.
+    """
+
+    account: AccountState | None = None
+
+
+class UnusableAnswerError(RetryLaterError):
+    """An answer that cannot be true or cannot be read: it counts as no answer, and the question is repeated."""
+
+
+class UnusablePublicAnswerError(UnusableAnswerError):
+    """An unusable answer about the market."""
+
+
+class UnusablePrivateAnswerError(UnusableAnswerError):
+    """An unusable answer about the account; nothing is opened until a usable one arrives."""
 
 
 class RefusedError(ExchangeError):
@@ -42,7 +70,7 @@ class RefusedError(ExchangeError):
 
 
 class StopTradingError(ExchangeError):
-    """Nothing more may be traded before a human has looked: the account is restricted, or the answer is a riddle."""
+    """Nothing more may be traded before a human has looked: the exchange restricts the account."""
 
 
 class BadCredentialsError(ExchangeError):
@@ -171,7 +199,7 @@ class MarginPositions:
 class MarketData(Protocol):
     """The public side of an exchange: everything that needs no account.
 
-    Every method may raise `RetryLaterError` and `StopTradingError`.
+    Every method may raise `RetryLaterError`, `UnusablePublicAnswerError` among it, and `StopTradingError`.
     """
 
     async def rules(self) -> MarketRules:
@@ -233,7 +261,8 @@ class ForwardedMarketData:
 class Exchange(MarketData, Protocol):
     """An exchange account on one market.
 
-    Reads may raise `RetryNowError`, `RetryLaterError`, `StopTradingError` and `BadCredentialsError`.
+    Reads may raise `RetryNowError`, `RetryLaterError`, `StopTradingError` and `BadCredentialsError`; an answer that
+    cannot be used is a `RetryLaterError`, see `UnusableAnswerError`.
     """
 
     async def balances(self) -> Balances:

@@ -34,5 +34,7 @@ def candle_rows(answer: Mapping[str, Any], kind: str) -> tuple[CandleRow, ...]:
 
 
 def _row(opened: str, high: str, low: str, close: str, volume: str, open_time_ms: int) -> CandleRow:
-    values = (Decimal(str(value)) for value in (opened, high, low, close, volume))
-    return CandleRow(int(open_time_ms), *values)
+    values = [Decimal(str(value)) for value in (opened, high, low, close, volume)]
+    if not all(value.is_finite() for value in values) or type(open_time_ms) is not int:
+        raise ValueError("a candle holds no numbers, or no time in milliseconds")
+    return CandleRow(open_time_ms, *values)

@@ -79,7 +79,7 @@ class Contradictions:
             found = await exchange.order(last.order_id)
         except RefusedError as error:
             if error.code != RefusalCode.ORDER_NOT_FOUND:
-                raise
+                return
             found = None
         if found is None or (found.request.side, found.request.type) != (last.request.side, last.request.type):
             self._lost = (

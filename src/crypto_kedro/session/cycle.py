@@ -8,7 +8,13 @@ from typing import Protocol
 from msgspec import Struct
 
 from crypto_kedro.errors import sentence_of
-from crypto_kedro.exchange.port import BadCredentialsError, Exchange, ExchangeError, StopTradingError
+from crypto_kedro.exchange.port import (
+    BadCredentialsError,
+    Exchange,
+    ExchangeError,
+    StopTradingError,
+    UnusablePrivateAnswerError,
+)
 from crypto_kedro.session.contradiction import EXCHANGE_CONTRADICTS, Contradictions
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.dispatch import Dispatcher
@@ -259,7 +265,7 @@ class Cycle:
             JournalError: the journal cannot be written.
         """
         await self._dispatcher.settle()
-        view = await self._truth.read()
+        view = await self._truth.read(to_protect=True)
         try:
             view = await self._tending.tend(view, "position", may_enter=False)
         except (ExchangeError, JournalError, LeaseLostError):
@@ -281,9 +287,13 @@ class Cycle:
     async def _reconcile(self) -> None:
         await self._dispatcher.settle()
         sent_before = self._dispatcher.sent
-        view = self._truth.view or await self._truth.read(fills_first=self._log.trigger is Trigger.STREAM)
+        fills_first = self._log.trigger is Trigger.STREAM
+        view = self._truth.view or await self._truth.read(fills_first=fills_first, to_protect=True)
+        lacks_money = self._truth.lacks_money
         view = await self._tending.tend(view, "position", may_enter=False)
         self._note_contradiction()
+        if lacks_money is not None:
+            raise lacks_money
         facts = await self._latest_facts(view)
         await self._mark_midnight()
         decided = None if facts is None else await self._decide(facts, sent_before)
@@ -375,5 +385,6 @@ class Cycle:
     def _note_failure(self, failure: ExchangeError) -> None:
         """Write down the first of several failures in a row."""
         if not self._is_failing:
-            self._log.write(Incident(Severity.WARNING, "exchange_unreachable", str(failure)))
+            code = "unusable_answer" if isinstance(failure, UnusablePrivateAnswerError) else "exchange_unreachable"
+            self._log.write(Incident(Severity.WARNING, code, str(failure)))
         self._is_failing = True

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crypto_kedro.errors import BundleError
-from crypto_kedro.exchange.port import MarketData, MarketStatus, Ticker
+from crypto_kedro.errors import BundleError, DataError
+from crypto_kedro.exchange.port import MarketData, MarketStatus, Ticker, UnusablePublicAnswerError
 from crypto_kedro.features.batch import compute_features
 from crypto_kedro.features.catalogue import FeatureSet
 from crypto_kedro.features.kernels import atr_dependency
@@ -108,7 +108,7 @@ class MinuteHistory:
             close_ms: close of a minute, Unix milliseconds UTC.
 
         Raises:
-            ExchangeError: the exchange does not answer.
+            ExchangeError: the exchange does not answer, or its minutes cannot be true and are asked for again.
         """
         first_ms = close_ms // CONTEXT_MS * CONTEXT_MS - self._span_ms
         known_ms = self._rows[-1].close_time_ms if self._rows else first_ms
@@ -117,7 +117,11 @@ class MinuteHistory:
         self._rows = [row for row in self._rows if first_ms <= row.open_time_ms < close_ms]
         if not self._rows or self._rows[-1].close_time_ms != close_ms:
             return None
-        return minute_bars(self._rows)
+        try:
+            return minute_bars(self._rows)
+        except DataError as error:
+            self._rows = []
+            raise UnusablePublicAnswerError(f"{error} (a session asks for all of them again)") from error
 
 
 def minute_bars(rows: list[BarRow]) -> Bars:

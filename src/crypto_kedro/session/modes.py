@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from crypto_kedro.errors import CryptoKedroError, sentence_of
 from crypto_kedro.session.cycle import CycleReport
@@ -14,14 +15,23 @@ from crypto_kedro.session.journal import Journal, JournalError
 from crypto_kedro.session.journal.records import Trigger
 from crypto_kedro.session.notice import IncidentSeen, not_begun
 from crypto_kedro.session.opening import Outfit, begun_session
+from crypto_kedro.session.patience import once_it_answers
 from crypto_kedro.session.status import TraderStatus
 from crypto_kedro.session.stop import StopFlag, StopOrder, halt_ordered
-from crypto_kedro.session.trader import Trader, report_json, write_halt
+from crypto_kedro.session.trader import Session, Trader, report_json, write_halt
 from crypto_kedro.session.waking import Mode
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 _SETTLE_S = 2.0
 """Pause between the cycles of a tick that has not settled, in seconds of the session's clock."""
 _MARGIN_MS = 10_000
+
+
+class _NotBegunError(Exception):
+    """It was asked to end before the session had begun."""
 
 
 class Desk:
@@ -47,6 +57,7 @@ class Desk:
         self._one_at_a_time = asyncio.Lock()
         self._ticking: asyncio.Task[Any] | None = None
         self._is_closing = False
+        self._is_admitted = False
 
     def status(self) -> TraderStatus:
         """Return how it stands now: from memory, and while no session runs with the halt that anybody has asked for."""
@@ -86,18 +97,26 @@ class Desk:
     async def work(self, asked: EndRequest) -> None:
         """Trade until the work is done or asked to end; the cycle that runs then is finished.
 
+        A session waits for the lease and for the exchange before it begins; asked to end, it gives that up at once.
+
         Raises:
             LeaseLostError: another process trades.
             JournalError: the journal cannot be written, so nothing more is sent.
-            ExchangeError: the exchange does not answer.
+            StopTradingError, BadCredentialsError: the exchange refuses this trader.
             CryptoKedroError: the one cycle was broken off.
         """
+        try:
+            await self._work(asked)
+        except _NotBegunError:
+            _log.info("Asked to end before the session had begun")
+
+    async def _work(self, asked: EndRequest) -> None:
         match self._mode:
             case Mode.LOOP:
-                async with self._session() as trader:
+                async with self._session(asked) as trader:
                     await trader.run(asked)
             case Mode.ONCE:
-                async with self._session() as trader, trader.at_work(EndRequest(EndReason.ONE_CYCLE)):
+                async with self._session(asked) as trader, trader.at_work(EndRequest(EndReason.ONE_CYCLE)):
                     report = await self._guarded_cycle(trader)
                     await self._days.finish()
                 report_json(report)
@@ -109,10 +128,12 @@ class Desk:
         await self._days.close()
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[Trader]:
+    async def _session(self, asked: asyncio.Event | None = None) -> AsyncIterator[Trader]:
         async with AsyncExitStack() as stack:
             try:
-                session = await stack.enter_async_context(begun_session(self._outfit, self._journal, self._teller))
+                session = await _unless(asked, self._begun(stack))
+            except _NotBegunError:
+                raise
             except Exception as error:
                 self._teller.tell(not_begun(error))
                 raise
@@ -121,6 +142,14 @@ class Desk:
                 yield self._trader
             finally:
                 self._trader = None
+
+    async def _begun(self, stack: AsyncExitStack) -> Session:
+        """Begin a session that ends with the stack."""
+        outfit, teller = self._outfit, self._teller
+        if not self._is_admitted:
+            await once_it_answers(outfit.admit, teller.note_wait, outfit.start_pauses())
+            self._is_admitted = True
+        return await stack.enter_async_context(begun_session(outfit, self._journal, teller))
 
     async def _wait_for_ticks(self, asked: asyncio.Event) -> None:
         try:
@@ -183,3 +212,23 @@ async def open_desk(outfit: Outfit, mode: Mode) -> AsyncIterator[Desk]:
             yield desk
         finally:
             await desk.close()
+
+
+async def _unless(asked: asyncio.Event | None, beginning: Coroutine[Any, Any, T]) -> T:
+    """Return what a beginning comes to, unless it is asked to end before.
+
+    Raises:
+        _NotBegunError: it was asked to end.
+    """
+    if asked is None:
+        return await beginning
+    begins, ending = asyncio.create_task(beginning), asyncio.create_task(asked.wait())
+    try:
+        await asyncio.wait({begins, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if not begins.done():
+            raise _NotBegunError
+        return begins.result()
+    finally:
+        ending.cancel()
+        begins.cancel()
+        await asyncio.wait({begins})

@@ -2,12 +2,13 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from crypto_kedro.exchange.port import Exchange
+from crypto_kedro.exchange.retry import GrowingPauses
 from crypto_kedro.session.account_news import NewsSource
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import Cycle, CycleTerms, FactsSource
@@ -17,6 +18,7 @@ from crypto_kedro.session.journal import Journal, Writer
 from crypto_kedro.session.journal.records import Lineage, SessionEnded, SessionStarted
 from crypto_kedro.session.lease import FencedExchange, Lease, LeaseStoreError, held_lease
 from crypto_kedro.session.notice import IncidentSeen, Notifier, Severity
+from crypto_kedro.session.open_exchange import admit_all
 from crypto_kedro.session.patience import once_it_answers
 from crypto_kedro.session.status import BarSeen
 from crypto_kedro.session.stop import StopFlag
@@ -44,6 +46,8 @@ class Outfit:
         notifier: whom news are told.
         clock: the session's clock.
         news: what the exchange tells of the account, None where it tells nothing.
+        admit: asks the exchange, once before the first session, whether this trader may trade there.
+        start_pauses: gives the pauses of a session that waits for its exchange before it begins.
     """
 
     folder: SessionFolder
@@ -58,6 +62,8 @@ class Outfit:
     notifier: Notifier
     clock: SessionClock
     news: NewsSource | None = None
+    admit: Callable[[], Awaitable[None]] = admit_all
+    start_pauses: Callable[[], GrowingPauses] = GrowingPauses
 
     def teller(self, journal: Journal, *, on_tick: bool = False) -> Teller:
         """Return what tells of the trader, from before its first session on.
@@ -85,7 +91,7 @@ async def trader_at_work(outfit: Outfit) -> AsyncIterator[Trader]:
     Raises:
         LeaseLostError: another process trades, and did not stop in time.
         JournalError: the journal cannot be written.
-        ExchangeError: the exchange does not answer.
+        StopTradingError, BadCredentialsError: the exchange refuses this trader.
     """
     outfit.folder.root.mkdir(parents=True, exist_ok=True)
     with Journal.open(outfit.folder.journal) as journal:
@@ -109,7 +115,7 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
     Raises:
         LeaseLostError: another process trades, and did not stop in time.
         JournalError: the journal cannot be written.
-        ExchangeError: the exchange does not answer.
+        StopTradingError, BadCredentialsError: the exchange refuses this trader.
     """
     clock, terms = outfit.clock, outfit.cycle_terms
 
@@ -122,11 +128,11 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
     async with held_lease(outfit.lease, outfit.lease_wait_s, above=above, on_trouble=on_trouble) as held:
         environment = outfit.trader_terms.environment
         writer = Writer(f"{environment}-{clock.now_ms()}-{secrets.token_hex(3)}", held.fence.token)
-        exchange = FencedExchange(outfit.exchange, outfit.lease)
+        exchange, pauses = FencedExchange(outfit.exchange, outfit.lease), outfit.start_pauses()
         if journal.ledger() is None:
             # The capital that everything is measured by is never reckoned from what positions once cost.
-            await held.during(once_it_answers(exchange.ticker))
-        account = await held.during(once_it_answers(exchange.account))
+            await held.during(once_it_answers(exchange.ticker, teller.note_wait, pauses))
+        account = await held.during(once_it_answers(exchange.account, teller.note_wait, pauses))
         started = SessionStarted(
             environment,
             outfit.lineage,
@@ -141,7 +147,7 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
         try:
             cycle = Cycle(exchange, outfit.facts, journal, writer, terms, clock.now_ms)
             try:
-                await held.during(once_it_answers(partial(cycle.take_over, account)))
+                await held.during(once_it_answers(partial(cycle.take_over, account), teller.note_wait, pauses))
             except asyncio.CancelledError:
                 journal.append(writer, clock.now_ms(), SessionEnded(EndReason.BROKEN_OFF))
                 raise

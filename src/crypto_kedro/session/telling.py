@@ -3,16 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from crypto_kedro.exchange.port import ExchangeError
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import CycleReport, CycleTerms
 from crypto_kedro.session.journal import HaltInForce, Journal, Writer
 from crypto_kedro.session.journal.records import Incident, Lineage, Record, Resumed, Trigger
 from crypto_kedro.session.news import Passage, halt_told, news_of, trouble_of
 from crypto_kedro.session.notice import IncidentSeen as IncidentNews
-from crypto_kedro.session.notice import News, Notice, Notifier
+from crypto_kedro.session.notice import News, Notice, Notifier, Severity
 from crypto_kedro.session.status import AccountSeen, BarSeen, CycleCounts, CycleSeen, TraderStatus
 from crypto_kedro.session.trader_memory import TraderMemory
 from crypto_kedro.trading.money import Jpy
+
+START_DELAYED = "start_delayed"
+"""Incident of a session that waits for its exchange before it begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,6 +129,17 @@ class Teller:
         for news in news_of(passage):
             self.tell(news)
         self._trouble = None if trouble is None else trouble.incident
+
+    def note_wait(self, error: ExchangeError) -> None:
+        """Report, once until a cycle runs, that the session waits for the exchange before its first cycle."""
+        if self._trouble == START_DELAYED:
+            return
+        self._trouble = START_DELAYED
+        text = f"The session begins by itself as soon as the exchange answers: {error}"
+        incident = IncidentNews(Severity.WARNING, START_DELAYED, text)
+        self.note_incident(incident)
+        self.note_failure(str(error))
+        self.tell(incident)
 
     def note_failure(self, error: str) -> None:
         """Take note that no cycle could be run."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crypto_kedro.exchange.port import Exchange
+from crypto_kedro.exchange.port import Exchange, RetryLaterError
 from crypto_kedro.session.contradiction import Contradictions
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.journal import Journal
@@ -37,6 +37,7 @@ class Truth:
 
     Attributes:
         view: as last read; None before the first answer.
+        lacks_money: why the account's money is that of an earlier view; None where it is not.
     """
 
     def __init__(
@@ -55,13 +56,18 @@ class Truth:
         self._contradictions = contradictions
         self._now_ms = now_ms
         self.view: View | None = None
+        self.lacks_money: RetryLaterError | None = None
 
-    async def read(self, *, fills_first: bool = False, known: AccountState | None = None) -> View:
+    async def read(
+        self, *, fills_first: bool = False, known: AccountState | None = None, to_protect: bool = False
+    ) -> View:
         """Read account and fills until no fill comes between them.
 
         Args:
             fills_first: write down new fills before anything else, because one has been told of.
             known: the account, if it has just been read.
+            to_protect: be content with orders and positions while the account's money is unknown; `lacks_money` then
+                holds the error.
 
         Raises:
             ExchangeError: the exchange does not answer.
@@ -69,7 +75,7 @@ class Truth:
         if fills_first:
             await self._note_fills(None)
         for _ in range(_MOST_READS):
-            account, known = known or await self._exchange.account(), None
+            account, known = known or await self._account(to_protect), None
             if not await self._note_fills(account):
                 break
         ledger = self._ledger()
@@ -80,6 +86,16 @@ class Truth:
         self._contradictions.compare_positions(account, ledger)
         view = self.view = View(self._ownership.shown(account), ledger)
         return view
+
+    async def _account(self, to_protect: bool) -> AccountState:
+        self.lacks_money = None
+        try:
+            return await self._exchange.account()
+        except RetryLaterError as error:
+            if error.account is None or not to_protect:
+                raise
+            self.lacks_money = error
+            return error.account
 
     def as_of_now(self, most_ms: int) -> View | None:
         """Return what was read last as what holds now; None if that was longer ago, in milliseconds, than given."""

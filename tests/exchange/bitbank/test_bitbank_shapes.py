@@ -21,8 +21,8 @@ from rows import (
 )
 
 from crypto_kedro.exchange.bitbank import BitbankSettings, market_shapes, shapes
-from crypto_kedro.exchange.bitbank.shapes import reading
-from crypto_kedro.exchange.port import RefusedError, StopTradingError
+from crypto_kedro.exchange.bitbank.checked import reading_private
+from crypto_kedro.exchange.port import RefusedError, UnusablePrivateAnswerError
 from crypto_kedro.market.bars import DAY_MS, HOUR_MS, MINUTE_MS
 from crypto_kedro.market.bitbank_candles import candle_rows
 from crypto_kedro.trading.account import MarginState
@@ -33,6 +33,7 @@ from crypto_kedro.trading.orders import Liquidity, OrderRequest, OrderStatus, Or
 from crypto_kedro.trading.quotes import BarRow
 
 SETTINGS = BitbankSettings()
+OPEN_MS = NOW_MS - NOW_MS % MINUTE_MS
 
 
 def test_given_an_order_row_when_read_then_every_field_is_there() -> None:
@@ -81,8 +82,8 @@ def test_given_an_average_price_cut_to_four_decimals_when_read_then_the_product_
 
 
 @pytest.mark.parametrize("change", [{"status": "FROZEN"}, {"type": "iceberg"}, {"price": "15000000.5"}, {"side": None}])
-def test_given_a_value_that_is_not_documented_when_read_then_trading_stops(change: dict[str, Any]) -> None:
-    with pytest.raises(StopTradingError, match="not as documented"), reading("order"):
+def test_given_a_value_that_is_not_documented_when_read_then_the_answer_is_unusable(change: dict[str, Any]) -> None:
+    with pytest.raises(UnusablePrivateAnswerError, match="not as documented"), reading_private("order"):
         shapes.order(order_row(**change))
 
 
@@ -116,7 +117,7 @@ def test_given_a_rebate_when_read_then_the_fee_is_negative() -> None:
 
 
 def test_given_assets_finer_than_a_lot_when_read_then_what_is_owned_rounds_down_and_what_is_bound_up() -> None:
-    balances = shapes.balances(assets()["assets"])
+    balances = shapes.balances(assets())
 
     assert (balances.cash, balances.cash_locked) == (Jpy.of("100000.1234"), Jpy.of("15.0001"))
     assert (balances.btc, balances.btc_locked) == (Btc.of("0.1234"), Btc.of("0.0002"))
@@ -258,12 +259,12 @@ def test_given_a_length_that_bitbank_has_not_when_files_are_listed_then_the_leng
 
 
 def test_given_a_candle_row_when_read_then_it_is_a_bar_of_ticks_and_lots() -> None:
-    row = ["15000000", "15010000", "14990000", "15005000", "1.2345", NOW_MS]
+    row = ["15000000", "15010000", "14990000", "15005000", "1.2345", OPEN_MS]
 
     rows = candle_rows({"candlestick": [{"type": "1min", "ohlcv": [row]}]}, "1min")
     (bar,) = market_shapes.bars(rows, MINUTE_MS)
 
-    assert bar == BarRow(NOW_MS, NOW_MS + MINUTE_MS, 15_000_000, 15_010_000, 14_990_000, 15_005_000, 12_345)
+    assert bar == BarRow(OPEN_MS, OPEN_MS + MINUTE_MS, 15_000_000, 15_010_000, 14_990_000, 15_005_000, 12_345)
 
 
 @given(
@@ -282,8 +283,9 @@ def test_given_any_request_when_sent_and_reported_back_then_it_is_the_same(
     trigger: Price | None,
     position_side: PositionSide | None,
 ) -> None:
+    limit = (price or Price(1)) if kind.has_price else price
     request = OrderRequest(
-        side=side, type=kind, amount=amount, price=price, trigger_price=trigger, position_side=position_side
+        side=side, type=kind, amount=amount, price=limit, trigger_price=trigger, position_side=position_side
     )
     body = json.loads(json.dumps(shapes.request_body(request)))
     reported = {"start_amount": body.pop("amount", None), "executed_amount": "0", "average_price": "0"}

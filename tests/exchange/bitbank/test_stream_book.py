@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import NOW_MS
 
 from crypto_kedro.exchange.bitbank.book_merge import BookMerge
 from crypto_kedro.trading.money import Btc, Price
@@ -17,14 +18,14 @@ def whole(sequence: int, bids: dict[int, int], asks: dict[int, int]) -> dict[str
         "bids": [[str(price), str(Btc(bids[price]))] for price in sorted(bids, reverse=True)],
         "asks": [[str(price), str(Btc(asks[price]))] for price in sorted(asks)],
         "sequenceId": str(sequence),
-        "timestamp": sequence,
+        "timestamp": NOW_MS + sequence,
     }
 
 
 def difference(sequence: int, bids: dict[int, int], asks: dict[int, int]) -> dict[str, Any]:
     """A difference of prices and lots."""
     changed = whole(sequence, bids, asks)
-    return {"b": changed["bids"], "a": changed["asks"], "t": sequence, "s": str(sequence)}
+    return {"b": changed["bids"], "a": changed["asks"], "t": NOW_MS + sequence, "s": str(sequence)}
 
 
 def shown(merge: BookMerge) -> tuple[dict[int, int], dict[int, int]] | None:

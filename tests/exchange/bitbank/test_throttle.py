@@ -31,7 +31,7 @@ def sent_at_ms(server: WireServer, ask: Callable[[BitbankExchange], Awaitable[An
     ("target", "answer", "ask", "limit"),
     [
         ("GET /v1/user/assets", data(**assets()), lambda exchange: exchange.balances(), 10),
-        ("POST /v1/user/spot/cancel_order", data(**order_row()), lambda exchange: exchange.cancel(1), 6),
+        ("POST /v1/user/spot/cancel_order", data(**order_row(order_id=1)), lambda exchange: exchange.cancel(1), 6),
     ],
 )
 def test_given_more_requests_than_a_second_allows_when_asked_at_once_then_it_sends_what_one_allows_and_waits(

@@ -48,11 +48,16 @@ def error(code: int, status: int = 200) -> Step:
 
 
 class WireServer:
-    """Answers each ``METHOD /path`` from its own script; the last answer of a script repeats."""
+    """Answers each ``METHOD /path`` from its own script; the last answer of a script repeats.
+
+    Attributes:
+        headers: more headers of every answer.
+    """
 
     def __init__(self) -> None:
         self.scripts: dict[str, list[Step]] = {}
         self.sent: list[Sent] = []
+        self.headers: dict[str, str] = {}
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -102,6 +107,8 @@ class WireServer:
         handler.send_response(int(status))
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(text.encode())))
+        for name, value in self.headers.items():
+            handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(text.encode()[: len(text) // 2] if step == HALF else text.encode())
         handler.close_connection = step == HALF

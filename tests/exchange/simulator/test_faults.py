@@ -195,6 +195,11 @@ def arrives(exchange: Served) -> None:
     assert exchange.client.public("/btc_jpy/ticker").data["last"] == str(PRICE)
 
 
+def comes_over(exchange: Served) -> None:
+    """It arrives, whatever it holds."""
+    assert exchange.client.http.get("/btc_jpy/ticker").status_code == 200
+
+
 def is_cut(exchange: Served) -> bool:
     try:
         exchange.client.public("/btc_jpy/ticker")
@@ -214,6 +219,7 @@ OUTCOMES: dict[FaultKind, tuple[Callable[[Served], bool | None], int | None]] = 
     FaultKind.SLOW: (arrives, 1),
     FaultKind.ANSWER_LOST: (ticker_fails_with(504), 1),
     FaultKind.CUT: (is_cut, None),
+    FaultKind.GARBLED: (comes_over, None),
 }
 """How a client sees that a fault struck (None: not from one answer), and its length in milliseconds for these tests."""
 

@@ -71,6 +71,10 @@ class LiveProcess:
     def terminate(self) -> int:
         """Send SIGTERM, wait for the end and return the exit code."""
         self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit code."""
         code = self._process.wait(PATIENCE_S)
         self._reader.join(PATIENCE_S)
         return code

@@ -132,7 +132,7 @@ def _round_trip(trade_id: int, at_ms: int) -> tuple[Fill, Fill]:
 
 
 @contextmanager
-def standing_in_for_bitbank(folder: Path, keys: Keys = KEYS) -> Iterator[str]:
+def standing_in_for_bitbank(folder: Path, keys: Keys = KEYS, port: int = 0) -> Iterator[str]:
     """Run ``kedro bitbank-sim`` as a process of its own, and give its address."""
     command: list[str | Path] = [
         KEDRO,
@@ -140,7 +140,7 @@ def standing_in_for_bitbank(folder: Path, keys: Keys = KEYS) -> Iterator[str]:
         "--data",
         "synthetic",
         "--port",
-        "0",
+        str(port),
         "--state",
         folder / "exchange.db",
     ]

@@ -24,6 +24,7 @@ from live_project import (
 )
 from mlflow import MlflowClient
 
+from crypto_kedro.exchange.simulator.server import loopback_socket
 from crypto_kedro.session.folder import SESSIONS, SessionFolder
 from crypto_kedro.session.journal import Journal
 from crypto_kedro.session.journal.records import Answered, Intended, Outcome, SessionEnded, SessionStarted
@@ -34,6 +35,7 @@ from crypto_kedro.tracking.target import TrackingTarget
 pytestmark = pytest.mark.slow
 NOBODY = "http://127.0.0.1:9"
 ENDS_WITHIN_MS = 10_000
+STARTS_WITHIN_S, STOPS_WITHIN_S = 60.0, 4.0
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,44 @@ def test_given_all_conditions_when_run_then_it_trades_until_sigterm_and_shows_no
     assert [secret for secret in keys.everything() if secret in said] == []
     assert traces(project, keys.everything()) == []
     assert not (project / SESSIONS / "live").exists()
+
+
+def test_given_nobody_at_the_exchange_when_run_then_it_waits_alive_and_begins_by_itself(
+    project: Path, tmp_path: Path
+) -> None:
+    with loopback_socket(0) as free:
+        port = free.getsockname()[1]
+    with ExitStack() as stack:
+        messages = stack.enter_context(webhook("/recognisable/webhook"))
+        write_credentials(project, dataclasses.replace(KEYS, webhook=messages.url))
+        session = stack.enter_context(live_process(project, live_parameters(f"http://127.0.0.1:{port}")))
+        while not messages.bodies:
+            assert session.ask("/health")[0] == 200
+            assert session.ask("/ready")[0] == 503
+        stack.enter_context(standing_in_for_bitbank(tmp_path, port=port))
+        deadline = time.monotonic() + STARTS_WITHIN_S
+        while session.ask("/status")[1]["counts"]["cycles"] == 0:
+            assert time.monotonic() < deadline, session.said
+        assert session.terminate() == 0, session.said
+
+    write_credentials(project)
+    assert ["begins by itself" in message for message in messages.bodies].count(True) == 1, messages.bodies
+    with Journal.open(SessionFolder.of(project, "live-rehearsal").journal, read_only=True) as journal:
+        assert len(list(journal.entries(SessionStarted))) == len(list(journal.entries(SessionEnded)))
+
+
+def test_given_nobody_at_the_exchange_when_asked_to_end_then_it_does_in_time(project: Path) -> None:
+    with webhook("/recognisable/webhook") as messages:
+        # A message that cannot be delivered would hold the end up.
+        write_credentials(project, dataclasses.replace(KEYS, webhook=messages.url))
+        with live_process(project, live_parameters(NOBODY)) as session:
+            assert session.ask("/ready")[0] == 503
+            began = time.monotonic()
+            assert session.terminate() == 0, session.said
+            assert time.monotonic() - began < STOPS_WITHIN_S, session.said
+        with live_process(project, live_parameters(NOBODY, **{"session.minutes": "0.05"})) as session:
+            assert session.wait() == 0, session.said
+    write_credentials(project)
 
 
 def is_placed(answered: Answered) -> bool:

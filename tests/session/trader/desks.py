@@ -26,6 +26,7 @@ from crypto_kedro.session.journal.records import Lineage, Record
 from crypto_kedro.session.lease import Lease, LeaseTerms, SqliteLease
 from crypto_kedro.session.modes import Desk, open_desk
 from crypto_kedro.session.notice import News, Notice
+from crypto_kedro.session.open_exchange import admit_all
 from crypto_kedro.session.opening import Outfit
 from crypto_kedro.session.ownership import ForeignOrders
 from crypto_kedro.session.waking import Mode, TraderTerms
@@ -57,13 +58,14 @@ class Market:
 
     Args:
         now_ms: its clock.
+        port: where it listens; 0 takes a free one.
     """
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, now_ms: Callable[[], int], port: int = 0) -> None:
         settings = SimulatorSettings(keys=(KEY,), cash=CAPITAL, queries_per_second=None, updates_per_second=None)
         self.faults = Faults()
         self._running = RunningExchange(ScriptSource([], now_ms(), PRICE), settings, speed=1, wall_ms=now_ms)
-        self._listener = loopback_socket(0)
+        self._listener = loopback_socket(port)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._server = server(build_application(self._running, [], self.faults))
         self._loop = asyncio.new_event_loop()
@@ -91,9 +93,9 @@ class Market:
 
 
 @contextmanager
-def market(now_ms: Callable[[], int] = wall_clock_ms) -> Iterator[Market]:
+def market(now_ms: Callable[[], int] = wall_clock_ms, port: int = 0) -> Iterator[Market]:
     """Serve an exchange while the context is open."""
-    serving = Market(now_ms)
+    serving = Market(now_ms, port)
     try:
         yield serving
     finally:
@@ -151,12 +153,13 @@ async def desk_at(
     lease: Lease | None = None,
     lease_wait_s: float = 0.0,
     listens: bool = True,
+    secret: str | None = None,
     **more: Any,
 ) -> AsyncIterator[Desk]:
-    """A desk of a trader at an exchange; ``more`` goes into its outfit."""
+    """A desk of a trader at an exchange; ``more`` goes into its outfit, and a key with ``secret`` is to be admitted."""
     settings = BitbankSettings(public_url=url, private_url=url, stream_url=url, private_stream_url=url)
     session = SessionFolder(folder)
-    async with BitbankExchange(settings, Credentials(KEY.key, KEY.secret), now_ms=now_ms) as exchange:
+    async with BitbankExchange(settings, Credentials(KEY.key, secret or KEY.secret), now_ms=now_ms) as exchange:
         outfit = Outfit(
             **{
                 "folder": session,
@@ -172,6 +175,7 @@ async def desk_at(
                 "trader_terms": TraderTerms(environment="paper"),
                 "notifier": Told(),
                 "clock": SessionClock(now_ms),
+                "admit": exchange.check_rights if secret else admit_all,
                 "news": PrivateStream(exchange, settings, now_ms).news if listens else None,
             }
             | more

@@ -6,10 +6,10 @@ and covers more than they do, so each one replaces the book and the younger diff
 Source: bitbank public stream, "Depth Diff" and "Depth Whole".
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from crypto_kedro.exchange.bitbank import shapes
+from crypto_kedro.exchange.bitbank import checked, shapes
 from crypto_kedro.exchange.port import OrderBook
 from crypto_kedro.trading.money import Btc, Price
 
@@ -18,6 +18,16 @@ _NOTHING = Btc(0)
 _NEVER = -1
 
 Levels = dict[Price, Btc]
+Changes = tuple[tuple[Price, Btc], ...]
+
+
+class _Difference(NamedTuple):
+    """Absolute amounts of the levels that changed."""
+
+    sequence: int
+    at_ms: int
+    bids: Changes
+    asks: Changes
 
 
 class BookMerge:
@@ -37,7 +47,7 @@ class BookMerge:
         self._asks: Levels = {}
         self._whole = _NEVER
         self._newest = _NEVER
-        self._differences: list[tuple[int, Mapping[str, Any]]] = []
+        self._differences: list[_Difference] = []
 
     @property
     def sequence(self) -> int:
@@ -60,31 +70,34 @@ class BookMerge:
             return
         self._whole, self._at_ms = whole.sequence, whole.at_ms
         self._bids, self._asks = dict(whole.bids), dict(whole.asks)
-        self._differences = [pair for pair in self._differences if pair[0] > whole.sequence]
-        for _, difference in self._differences:
+        self._differences = [kept for kept in self._differences if kept.sequence > whole.sequence]
+        for difference in self._differences:
             self._apply(difference)
 
-    def take_difference(self, difference: Mapping[str, Any]) -> None:
+    def take_difference(self, answer: Mapping[str, Any]) -> None:
         """Take a difference."""
-        sequence = int(difference["s"])
+        sequence = checked.whole(answer, "s")
+        difference = _Difference(
+            sequence, checked.whole(answer, "t"), shapes.levels(answer["b"]), shapes.levels(answer["a"])
+        )
         if sequence <= self._newest or len(self._differences) == _KEPT_DIFFERENCES:
             self.start_anew()
             return
         self._newest = sequence
         if sequence <= self._whole:
             return
-        self._differences.append((sequence, difference))
+        self._differences.append(difference)
         if self._whole != _NEVER:
             self._apply(difference)
 
-    def _apply(self, difference: Mapping[str, Any]) -> None:
-        self._at_ms = max(self._at_ms, int(difference["t"]))
-        _change(self._bids, difference["b"])
-        _change(self._asks, difference["a"])
+    def _apply(self, difference: _Difference) -> None:
+        self._at_ms = max(self._at_ms, difference.at_ms)
+        _change(self._bids, difference.bids)
+        _change(self._asks, difference.asks)
 
 
-def _change(levels: Levels, rows: Sequence[Sequence[str]]) -> None:
-    for price, amount in shapes.levels(rows):
+def _change(levels: Levels, changes: Changes) -> None:
+    for price, amount in changes:
         if amount == _NOTHING:
             levels.pop(price, None)
         else:

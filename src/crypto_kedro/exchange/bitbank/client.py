@@ -1,25 +1,36 @@
 """The wire to bitbank: ccxt signs and sends; every answer's envelope is checked here.
 
-ccxt takes a body that is no JSON for an empty answer and knows few of bitbank's error codes, so its error handling
-is replaced. Only the endpoints that a trader needs are ever signed: no call of this class can move money away.
+ccxt takes a body that is no JSON for an empty answer, follows redirections with signed headers and knows few of
+bitbank's error codes, so requests are sent and answers are read here. Only the endpoints that a trader needs are ever
+signed: no call of this class can move money away.
 
 Source: bitbank REST API, "Authorization" and "Rate limit".
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from email.utils import mktime_tz, parsedate_tz
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
+from yarl import URL
 
 from crypto_kedro.exchange.bitbank.ccxt_alone import BaseError, bitbank
+from crypto_kedro.exchange.bitbank.checked import decoded
 from crypto_kedro.exchange.bitbank.credentials import Credentials
 from crypto_kedro.exchange.bitbank.errors import error_for
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
 from crypto_kedro.exchange.bitbank.throttle import Throttle
-from crypto_kedro.exchange.port import BadCredentialsError, ExchangeError, RetryLaterError, RetryNowError
+from crypto_kedro.exchange.port import (
+    BadCredentialsError,
+    ExchangeError,
+    RetryLaterError,
+    RetryNowError,
+    UnusablePrivateAnswerError,
+    UnusablePublicAnswerError,
+)
 
 Answer = Mapping[str, Any]
 
@@ -37,6 +48,12 @@ _SIGNED_PATHS = _UPDATES | {
     "user/spot/trade_history",
     "user/subscribe",
 }
+_ACCOUNT = "/v1/user/"
+_OK = 200
+_CODES_END = 1_000_000
+_CHUNK, _LONGEST_ANSWER = 1 << 16, 1 << 24
+_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_LONGEST_RETRY_S = 600
 _NO_CREDENTIALS = Credentials("none", "none")
 
 
@@ -122,24 +139,36 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
             self._permit()
         return signed
 
-    def handle_errors(
-        self, status: int, _reason: str, url: str, method: str, _headers: Any, _body: str, response: Any, *_request: Any
-    ) -> None:
-        """Raise the error that an answer stands for; any answer that is no envelope of bitbank's is one.
+    async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Answer:
+        """Send a signed request and return the ``data`` of its answer.
 
         Raises:
-            ExchangeError: the answer is not ``{"success": 1, "data": {...}}``.
+            ExchangeError: there is no answer, or it is not ``{"success": 1, "data": {...}}``.
         """
         action = f"bitbank {method} {url.partition('?')[0]}"
-        if not isinstance(response, dict) or "success" not in response or not isinstance(response.get("data"), dict):
+        patience_s = self.timeout / 1000
+        try:
+            self.open(True)
+            async with self.session.request(
+                method,
+                URL(url, encoded=True),
+                data=body.encode() if body else None,
+                headers=self.prepare_request_headers(headers),
+                timeout=aiohttp.ClientTimeout(total=patience_s, sock_connect=patience_s, sock_read=patience_s),
+                allow_redirects=False,
+            ) as response:
+                raw = b""
+                async for part in response.content.iter_chunked(_CHUNK):
+                    raw += part
+                    if len(raw) > _LONGEST_ANSWER:
+                        raise ValueError("the answer is too long")
+        except Exception as error:  # noqa: BLE001 -- the edge of the program: whatever the other side sends ends here
             raise RetryLaterError(
-                f"{action}: HTTP {status} with an answer that is not in bitbank's format; ask again after a pause",
-                outcome_known=False,
-            )
-        if response["success"] == 1:
-            return
-        code = response["data"].get("code")
-        raise error_for(code if isinstance(code, int) else -1, action)
+                f"{action}: no answer ({type(error).__name__}); check the network and ask again after a pause",
+                outcome_known=isinstance(error, aiohttp.ClientConnectorError),
+            ) from None  # it may show signed headers
+        self.last_response_headers = dict(response.headers)
+        return _data_of(raw, action, response.status, response.headers.get("Retry-After", ""))
 
     async def ask_public(self, path: str) -> Answer:
         """Ask an endpoint of the public host, for example ``btc_jpy/ticker``."""
@@ -166,17 +195,48 @@ class WireClient(bitbank):  # type: ignore[misc]  # ccxt's classes have no types
 
     async def _ask_once(self, path: str, api: str, method: str, params: dict[str, Any], limit: float) -> Answer:
         try:
-            answer = await self.request(path, [api], method, params, {"cost": limit})
+            answer: Answer = await self.request(path, [api], method, params, {"cost": limit})
         except BaseError as error:
+            # ccxt's own, for example of a connector that was closed.
             raise RetryLaterError(
-                f"bitbank {method} {path}: no answer ({type(error.__cause__ or error).__name__}); "
-                "check the network and ask again after a pause",
-                outcome_known=isinstance(error.__cause__, aiohttp.ClientConnectorError),
+                f"bitbank {method} {path}: nothing was sent ({type(error).__name__}); ask again after a pause"
             ) from error
-        data: Answer = answer["data"]
-        return data
+        return answer
 
     def server_time_ms(self) -> int | None:
         """Return the ``Date`` of the latest answer, Unix milliseconds UTC of a whole second; None if it has none."""
-        date = parsedate_tz((self.last_response_headers or {}).get("Date", ""))
-        return None if date is None else int(mktime_tz(date) * 1000)
+        try:
+            date = parsedate_tz((self.last_response_headers or {}).get("Date", ""))
+            return None if date is None else int(mktime_tz(date) * 1000)
+        except (ValueError, OverflowError):
+            return None
+
+
+def _data_of(raw: bytes, action: str, status: int, retry_after: str) -> Answer:
+    """Return the ``data`` of a successful answer.
+
+    Raises:
+        ExchangeError: the answer is none, or one without success.
+    """
+    try:
+        answer = decoded(raw)
+        success, data = answer["success"], answer["data"]
+        code = None if success else data["code"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        success, data, code = None, None, None
+    is_read = type(success) is int and success in (0, 1) and isinstance(data, dict)
+    if is_read and success == 1:
+        return cast(Answer, data)
+    retry_after_s = float(min(int(retry_after), _LONGEST_RETRY_S)) if _SECONDS.fullmatch(retry_after) else None
+    if is_read and type(code) is int and 0 < code < _CODES_END:
+        error = error_for(code, action)
+    elif status == _OK:
+        unusable = UnusablePrivateAnswerError if _ACCOUNT in action else UnusablePublicAnswerError
+        error = unusable(
+            f"{action}: HTTP {status} with an answer that is not in bitbank's format; ask again after a pause",
+            outcome_known=False,
+        )
+    else:
+        error = RetryLaterError(f"{action}: HTTP {status}; ask again after a pause", outcome_known=False)
+    error.retry_after_s = retry_after_s
+    raise error

@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from crypto_kedro.exchange.bitbank import shapes
+from crypto_kedro.exchange.bitbank import checked, shapes
+from crypto_kedro.exchange.bitbank.checked import reading_private, require
 from crypto_kedro.exchange.bitbank.credentials import Credentials
 from crypto_kedro.exchange.bitbank.market_data import BitbankMarketData, wall_clock_ms
-from crypto_kedro.exchange.bitbank.recovery import LostOrderSearch
+from crypto_kedro.exchange.bitbank.plausibility import require_past
+from crypto_kedro.exchange.bitbank.recovery import LostOrderSearch, is_same
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
-from crypto_kedro.exchange.bitbank.shapes import reading
 from crypto_kedro.exchange.port import (
     Attempt,
     Balances,
@@ -61,22 +62,23 @@ class BitbankExchange(BitbankMarketData):
         self._search = LostOrderSearch(self, settings, now_ms, sleep)
         self._known_ids: deque[int] = deque(maxlen=_REMEMBERED_ORDERS)
         self._last_price: Price | None = None
+        self._money: tuple[Balances, MarginStatus] | None = None
 
     async def balances(self) -> Balances:
         """Return JPY and BTC on hand."""
         answer = await self._wire.ask("user/assets")
-        with reading("balances"):
-            return shapes.balances(answer["assets"])
+        with reading_private("balances"):
+            return shapes.balances(answer)
 
     async def margin_status(self) -> MarginStatus:
         """Return the margin account; the due date of a call is read from the positions' notice."""
         answer = await self._wire.ask("user/margin/status")
         due = None
-        with reading("margin status"):
+        with reading_private("margin status"):
             called = answer["status"] == MarginState.CALL
         if called:
             due = (await self._positions(())).call_due_at_ms
-        with reading("margin status"):
+        with reading_private("margin status"):
             return shapes.margin_status(answer, self._settings.pair, due)
 
     async def positions(self) -> MarginPositions:
@@ -88,11 +90,29 @@ class BitbankExchange(BitbankMarketData):
 
         Orders are read before positions, so that an entry that fills in between shows twice rather than not at all.
         While the public side is silent, positions are valued at the price that it told last, or at what they cost.
+
+        Raises:
+            RetryLaterError: an answer is missing or unusable; its ``account`` is there if only the money is unknown.
         """
         orders = await self.open_orders()
-        positions = await self._positions(orders)
-        balances = await self.balances()
-        margin = await self.margin_status()
+        positions, is_holding = await self._read_positions(orders)
+        try:
+            balances, margin = await self.balances(), await self.margin_status()
+        except RetryLaterError as error:
+            if self._money is not None:
+                error.account = await self._assembled(orders, positions, *self._money)
+            raise
+        if margin.position_product and not is_holding:
+            # An entry may have filled between both reads; otherwise the list of positions came incomplete.
+            positions, is_holding = await self._read_positions(orders)
+            with reading_private("positions"):
+                require(is_holding, "they are empty, and the margin account holds some")
+        self._money = balances, margin
+        return await self._assembled(orders, positions, balances, margin)
+
+    async def _assembled(
+        self, orders: tuple[Order, ...], positions: MarginPositions, balances: Balances, margin: MarginStatus
+    ) -> AccountState:
         mark = await self._mark(positions)
         return AccountState(
             self._now_ms(),
@@ -116,8 +136,7 @@ class BitbankExchange(BitbankMarketData):
     async def order(self, order_id: int) -> Order:
         """Return one order; bitbank forgets an order three months after its end."""
         answer = await self._wire.ask("user/spot/order", pair=self._settings.pair, order_id=order_id)
-        with reading("order"):
-            return shapes.order(answer)
+        return self._order(answer, "order", order_id)
 
     async def fills_since(self, since_ms: int) -> tuple[Fill, ...]:
         """Return the account's fills from a moment on, ascending by id, page after page.
@@ -131,8 +150,9 @@ class BitbankExchange(BitbankMarketData):
             answer = await self._wire.ask(
                 "user/spot/trade_history", pair=self._settings.pair, count=_FILLS_PAGE, since=start, order="asc"
             )
-            with reading("trade history"):
-                page = [shapes.fill(row) for row in answer["trades"]]
+            with reading_private("trade history"):
+                page = shapes.fills(answer)
+                require_past((fill.executed_at_ms for fill in page), self._now_ms())
             fills |= {fill.trade_id: fill for fill in page if fill.executed_at_ms >= since_ms}
             if len(page) < _FILLS_PAGE:
                 return tuple(fills[trade_id] for trade_id in sorted(fills))
@@ -174,13 +194,12 @@ class BitbankExchange(BitbankMarketData):
         """Cancel an order and return it as it then stands; one that had ended before is returned as it ended."""
         try:
             answer = await self._wire.send("user/spot/cancel_order", pair=self._settings.pair, order_id=order_id)
+            return self._order(answer, "cancel", order_id)
         except (RefusedError, RetryLaterError) as error:
             if error.outcome_known and error.code not in _ENDED_BEFORE:
                 raise
             # A cancel may be asked for again without harm, so its outcome is simply read.
             return await self.order(order_id)
-        with reading("cancel"):
-            return shapes.order(answer)
 
     async def cancel_many(self, order_ids: Sequence[int]) -> tuple[Order, ...]:
         """Cancel several orders, 30 a request, and return those that the exchange still knows.
@@ -228,8 +247,8 @@ class BitbankExchange(BitbankMarketData):
     async def private_stream_pass(self) -> tuple[str, str]:
         """Return channel and token of the private stream; the token lasts 12 hours."""
         answer = await self._wire.ask("user/subscribe")
-        with reading("subscription"):
-            return str(answer["pubnub_channel"]), str(answer["pubnub_token"])
+        with reading_private("subscription"):
+            return checked.text(answer, "pubnub_channel"), checked.text(answer, "pubnub_token")
 
     async def _mark(self, positions: MarginPositions) -> Price:
         known = self._last_price or _cost(positions.long) or _cost(positions.short)
@@ -244,13 +263,21 @@ class BitbankExchange(BitbankMarketData):
     async def _send_order(self, request: OrderRequest) -> Order:
         body = shapes.request_body(request)
         answer = await self._wire.send("user/spot/order", pair=self._settings.pair, **body)
-        with reading("new order"):
-            return shapes.order(answer)
+        order = self._order(answer, "new order")
+        with reading_private("new order"):
+            require(is_same(order.request, request), "the order is not the one that was sent")
+        return order
 
     async def _positions(self, open_orders: Iterable[Order]) -> MarginPositions:
+        positions, _ = await self._read_positions(open_orders)
+        return positions
+
+    async def _read_positions(self, open_orders: Iterable[Order]) -> tuple[MarginPositions, bool]:
+        """Return the positions of the pair, and whether there is one of any pair."""
         answer = await self._wire.ask("user/margin/positions")
-        with reading("positions"):
-            return shapes.positions(answer, self._settings.pair, tuple(open_orders))
+        with reading_private("positions"):
+            positions = shapes.positions(answer, self._settings.pair, tuple(open_orders))
+            return positions, any(shapes.cost(row["product"]).units for row in answer["positions"])
 
     async def _orders_of(self, order_ids: Sequence[int]) -> tuple[Order, ...]:
         found: dict[int, Order] = {}
@@ -260,10 +287,19 @@ class BitbankExchange(BitbankMarketData):
             found |= {order.order_id: order for order in self._orders(answer)}
         return tuple(found[order_id] for order_id in order_ids if order_id in found)
 
-    @staticmethod
-    def _orders(answer: Any) -> tuple[Order, ...]:
-        with reading("orders"):
-            return tuple(sorted(map(shapes.order, answer["orders"]), key=lambda order: order.order_id))
+    def _orders(self, answer: Any) -> tuple[Order, ...]:
+        with reading_private("orders"):
+            orders = shapes.orders(answer)
+            require_past((order.ordered_at_ms for order in orders), self._now_ms())
+        return orders
+
+    def _order(self, answer: Any, what: str, order_id: int | None = None) -> Order:
+        """Read one order; with an id, it must be that order's."""
+        with reading_private(what):
+            order = shapes.order(answer)
+            require(order_id in (None, order.order_id), f"it is about order {order.order_id}, not {order_id}")
+            require_past((order.ordered_at_ms,), self._now_ms())
+        return order
 
 
 def _cost(position: Position) -> Price | None:

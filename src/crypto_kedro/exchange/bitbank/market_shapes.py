@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 
+from crypto_kedro.exchange.bitbank import checked
+from crypto_kedro.exchange.bitbank.checked import Row, require
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
-from crypto_kedro.exchange.bitbank.shapes import Row, asset
+from crypto_kedro.exchange.bitbank.shapes import asset
 from crypto_kedro.exchange.port import MarketStatus, RefusedError
 from crypto_kedro.market.bars import DAY_MS, HOUR_MS, MINUTE_MS
 from crypto_kedro.market.bitbank_candles import CandleRow
@@ -23,6 +26,7 @@ _STATUSES = {
     "HALT": ExchangeStatus.HALT,
 }
 _ALL_STOPPED = frozenset({"stop_order", "stop_order_and_cancel"})
+_MOST_DIGITS = 8
 _NEVER_SENT = "stop_stop_limit_order"
 _OPENING = {PositionSide.LONG: "stop_margin_long_order", PositionSide.SHORT: "stop_margin_short_order"}
 _DAY_FILES = {
@@ -35,9 +39,9 @@ _DAY_FILES = {
 _YEAR_FILES = {4 * HOUR_MS: "4hour", 8 * HOUR_MS: "8hour", 12 * HOUR_MS: "12hour", DAY_MS: "1day"}
 
 
-def pair_row(rows: Sequence[Row], pair: str, key: str = "pair") -> Row:
-    """Return the row of one pair."""
-    (row,) = [row for row in rows if row[key] == pair]
+def pair_row(answer: Row, rows: str, pair: str, key: str = "pair") -> Row:
+    """Return the row of one pair in a list of rows."""
+    (row,) = [row for row in checked.rows(answer, rows) if row[key] == pair]
     return row
 
 
@@ -52,45 +56,61 @@ def rules(pair: Row, status: Row, account: tuple[Row, Row] | None, settings: Bit
         account: ``/user/assets`` and ``/user/margin/positions``; None takes the settings' values instead.
         settings: what the API does not tell.
     """
-    initial = Rate.of(pair["margin_current_individual_ratio"])
+    initial = checked.rate(pair, "margin_current_individual_ratio")
     collateral, threshold = settings.crypto_collateral, settings.losscut_threshold
     if account is not None:
         assets, margin = account
-        collateral = Rate.of(asset(assets["assets"], "btc")["collateral_ratio"])
-        threshold = Rate.of(margin["losscut_threshold"]["individual"])
+        collateral = checked.rate(asset(checked.rows(assets, "assets"), "btc"), "collateral_ratio")
+        threshold = checked.rate(margin["losscut_threshold"], "individual")
+    price_digits, amount_digits = checked.whole(pair, "price_digits"), checked.whole(pair, "amount_digits")
+    require(max(price_digits, amount_digits) <= _MOST_DIGITS, "prices or amounts have too many digits")
     return MarketRules(
-        price_step=Price.of(Decimal(1).scaleb(-pair["price_digits"])),
-        amount_step=Btc.of(Decimal(1).scaleb(-pair["amount_digits"])),
-        min_amount=max(Btc.of(pair["unit_amount"]), Btc.of(status["min_amount"])),
-        max_limit_amount=Btc.of(pair["limit_max_amount"]),
-        max_market_amount=Btc.of(pair["market_max_amount"]),
-        spot_maker_fee=Rate.of(pair["maker_fee_rate_quote"]),
-        spot_taker_fee=Rate.of(pair["taker_fee_rate_quote"]),
-        margin_open_maker_fee=Rate.of(pair["margin_open_maker_fee_rate_quote"]),
-        margin_open_taker_fee=Rate.of(pair["margin_open_taker_fee_rate_quote"]),
-        margin_close_maker_fee=Rate.of(pair["margin_close_maker_fee_rate_quote"]),
-        margin_close_taker_fee=Rate.of(pair["margin_close_taker_fee_rate_quote"]),
-        long_interest_per_day=Rate.of(pair["margin_long_interest"]),
-        short_interest_per_day=Rate.of(pair["margin_short_interest"]),
+        price_step=Price.of(Decimal(1).scaleb(-price_digits)),
+        amount_step=Btc.of(Decimal(1).scaleb(-amount_digits)),
+        min_amount=_least_amount(pair, status),
+        max_limit_amount=checked.amount(pair, "limit_max_amount"),
+        max_market_amount=checked.amount(pair, "market_max_amount"),
+        spot_maker_fee=_fee(pair, "maker_fee_rate_quote"),
+        spot_taker_fee=_fee(pair, "taker_fee_rate_quote"),
+        margin_open_maker_fee=_fee(pair, "margin_open_maker_fee_rate_quote"),
+        margin_open_taker_fee=_fee(pair, "margin_open_taker_fee_rate_quote"),
+        margin_close_maker_fee=_fee(pair, "margin_close_maker_fee_rate_quote"),
+        margin_close_taker_fee=_fee(pair, "margin_close_taker_fee_rate_quote"),
+        long_interest_per_day=checked.rate(pair, "margin_long_interest"),
+        short_interest_per_day=checked.rate(pair, "margin_short_interest"),
         initial_margin=initial,
         margin_call=initial,
         losscut=Rate.of(initial.decimal * threshold.decimal),
         crypto_collateral=collateral,
-        market_buy_allowance=Rate.of(pair["market_allowance_rate"]),
+        market_buy_allowance=checked.rate(pair, "market_allowance_rate"),
         max_open_orders=settings.max_open_orders,
     )
 
 
 def market_status(pair: Row, status: Row, circuit: Row) -> MarketStatus:
     """Read the status; a word that is not known counts as unknown, a stopped pair as halted."""
-    suspended = frozenset(name for name, value in pair.items() if name.startswith("stop_") and value is True)
-    condition = _STATUSES.get(status["status"], ExchangeStatus.UNKNOWN)
-    if circuit["mode"] != "NONE":
+    suspended = frozenset(name for name in pair if name.startswith("stop_") and checked.flag(pair, name))
+    condition = _STATUSES.get(checked.text(status, "status"), ExchangeStatus.UNKNOWN)
+    if not trades_continuously(circuit):
         condition = max(condition, ExchangeStatus.CIRCUIT_BREAK)
-    if suspended & _ALL_STOPPED or not pair["is_enabled"]:
+    if suspended & _ALL_STOPPED or not checked.flag(pair, "is_enabled"):
         condition = max(condition, ExchangeStatus.HALT)
-    minimum = max(Btc.of(pair["unit_amount"]), Btc.of(status["min_amount"]))
-    return MarketStatus(condition, minimum, suspended, _closed_to(suspended))
+    return MarketStatus(condition, _least_amount(pair, status), suspended, _closed_to(suspended))
+
+
+def trades_continuously(circuit: Row) -> bool:
+    """Read whether the circuit breaker leaves the market alone; outside continuous trading a book may overlap."""
+    return checked.text(circuit, "mode") == "NONE"
+
+
+def _least_amount(pair: Row, status: Row) -> Btc:
+    least = max(checked.amount(pair, "unit_amount"), checked.amount(status, "min_amount"))
+    require(bool(least), "the least amount of an order is zero")
+    return least
+
+
+def _fee(pair: Row, name: str) -> Rate:
+    return checked.rate(pair, name, least=-1)
 
 
 def _closed_to(suspended: frozenset[str]) -> frozenset[PositionSide]:
@@ -124,15 +144,42 @@ def candle_files(interval_ms: int, first_ms: int, end_ms: int) -> Iterator[str]:
 
 
 def bars(rows: Iterable[CandleRow], interval_ms: int) -> list[BarRow]:
-    """Return candles as bars of whole ticks and lots.
+    """Return candles as bars of whole ticks and lots, oldest first, each on its grid and in order.
 
     Raises:
+        UnfitValueError: prices are not positive or not ordered, or times do not increase on the grid.
         PrecisionError: a price or volume is finer.
     """
-    return [_bar(row, interval_ms) for row in rows]
+    read = [_bar(row, interval_ms) for row in rows]
+    require(all(a.open_time_ms < b.open_time_ms for a, b in pairwise(read)), "the candles are not in order of time")
+    return read
+
+
+def require_period(bars: Sequence[BarRow], file: str, asked_at_ms: int, *, is_published: bool) -> None:
+    """Refuse bars that are not of their file, or from the future, and a past file that is empty.
+
+    Args:
+        bars: of the file, oldest first.
+        file: see `candle_files`.
+        asked_at_ms: when it was asked for, Unix milliseconds UTC.
+        is_published: whether the exchange has the file.
+
+    Raises:
+        UnfitValueError: a bar or the file cannot be true.
+    """
+    named = file.partition("/")[2]
+    period = [f"{utc_date(bar.open_time_ms):%Y%m%d}"[: len(named)] for bar in bars]
+    require(all(name == named for name in period), f"a candle is not of {named}")
+    require(not bars or bars[-1].open_time_ms <= asked_at_ms + MINUTE_MS, "a candle opens in the future")
+    is_past = named < f"{utc_date(asked_at_ms):%Y%m%d}"[: len(named)]
+    require(bool(bars) or not (is_past and is_published), f"the file of {named} is empty")
 
 
 def _bar(row: CandleRow, interval_ms: int) -> BarRow:
-    opened, high, low, close = (Price.of(price).ticks for price in (row.open, row.high, row.low, row.close))
-    lots = Btc.of(row.volume).lots
+    opened, high, low, close = (
+        checked.price_of(price, "price of a candle").ticks for price in (row.open, row.high, row.low, row.close)
+    )
+    lots = Btc.of(checked.amount_of(row.volume, "volume of a candle")).lots
+    require(low <= min(opened, close) and max(opened, close) <= high, "a candle's prices contradict each other")
+    require(row.open_time_ms % interval_ms == 0, "a candle opens off its grid")
     return BarRow(row.open_time_ms, row.open_time_ms + interval_ms, opened, high, low, close, lots)

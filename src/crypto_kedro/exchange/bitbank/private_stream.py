@@ -13,16 +13,19 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from crypto_kedro.exchange.bitbank import checked
 from crypto_kedro.exchange.bitbank.market_data import wall_clock_ms
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
-from crypto_kedro.exchange.port import RetryLaterError, RetryNowError
-from crypto_kedro.market.bars import HOUR_MS
+from crypto_kedro.exchange.port import ExchangeError, RefusedError, RetryLaterError, RetryNowError
+from crypto_kedro.exchange.retry import GrowingPauses
+from crypto_kedro.market.bars import HOUR_MS, MINUTE_MS
 
 _log = logging.getLogger(__name__)
 _SUBSCRIBE_KEY = "sub-c-ecebae8e-dd60-11e6-b6b1-02ee2ddab7fe"
 _HELD_S = 310.0  # the server answers within 280 s, news or none
 _TOKEN_MS = 11 * HOUR_MS  # of the 12 hours that it lives
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+_STEADY_MS = MINUTE_MS  # a connection that held so long has been a good one
+_LONGEST_CURSOR = 40
 
 
 class PassSource(Protocol):
@@ -66,17 +69,19 @@ class PrivateStream:
         Raises:
             BadCredentialsError, StopTradingError: the exchange gives no token.
         """
-        pause_s = _FIRST_PAUSE_S
+        pauses = GrowingPauses()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_HELD_S)) as http:
             while True:
+                began_ms = self._now_ms()
                 try:
                     async for names in self._connection(http):
-                        pause_s = _FIRST_PAUSE_S
                         yield names
-                except (RetryNowError, RetryLaterError, _LostError) as error:
+                except (RetryNowError, RetryLaterError, RefusedError, _LostError) as error:
+                    if self._now_ms() - began_ms >= _STEADY_MS:
+                        pauses.reset()
                     _log.warning("bitbank private stream: lost (%s); reading the account goes on without it", error)
-                    await self._sleep(pause_s)
-                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                    retry_after_s = error.retry_after_s if isinstance(error, ExchangeError) else None
+                    await self._sleep(pauses.next_s(retry_after_s))
 
     async def _connection(self, http: aiohttp.ClientSession) -> AsyncIterator[frozenset[str]]:
         """Listen with one token until it is old."""
@@ -87,9 +92,9 @@ class PrivateStream:
             answer = await self._poll(http, channel, {"uuid": channel, "auth": token, **cursor})
             is_first = cursor["tt"] == "0"
             try:
-                cursor = {"tt": str(answer["t"]["t"]), "tr": str(answer["t"]["r"])}
-                names = frozenset(str(event["d"]["method"]) for event in answer["m"])
-            except (LookupError, TypeError) as error:
+                cursor = {"tt": _cursor(answer["t"]["t"]), "tr": _cursor(answer["t"]["r"])}
+                names = frozenset(checked.text(event["d"], "method") for event in checked.rows(answer, "m"))
+            except (LookupError, TypeError, ValueError) as error:
                 raise _LostError("the answer is not in PubNub's format") from error
             if names or is_first:
                 yield names
@@ -100,6 +105,18 @@ class PrivateStream:
             async with http.get(f"{self._url}/v2/subscribe/{_SUBSCRIBE_KEY}/{channel}/0", params=query) as response:
                 if response.status != 200:
                     raise _LostError(f"HTTP {response.status}")
-                return await response.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                return checked.decoded(await response.read())
+        except (aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
             raise _LostError(type(error).__name__) from None
+
+
+def _cursor(value: Any) -> str:
+    """Return a part of PubNub's time token.
+
+    Raises:
+        ValueError: it is none.
+    """
+    text = str(value)
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_CURSOR:
+        raise ValueError("a time token is no number")
+    return text

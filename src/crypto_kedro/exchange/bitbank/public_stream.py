@@ -14,14 +14,20 @@ import socketio
 
 from crypto_kedro.exchange.bitbank import shapes
 from crypto_kedro.exchange.bitbank.book_merge import BookMerge
+from crypto_kedro.exchange.bitbank.checked import UnfitValueError, reading_public
 from crypto_kedro.exchange.bitbank.market_data import wall_clock_ms
+from crypto_kedro.exchange.bitbank.plausibility import Plausibility
 from crypto_kedro.exchange.bitbank.settings import BitbankSettings
-from crypto_kedro.exchange.bitbank.shapes import MarketTrade, reading
-from crypto_kedro.exchange.port import OrderBook, RetryLaterError, StopTradingError, Ticker
+from crypto_kedro.exchange.bitbank.shapes import MarketTrade
+from crypto_kedro.exchange.port import OrderBook, RetryLaterError, Ticker, UnusablePublicAnswerError
+from crypto_kedro.exchange.retry import GrowingPauses
+from crypto_kedro.market.bars import MINUTE_MS
+from crypto_kedro.trading.money import Price
 
 _log = logging.getLogger(__name__)
 _KEPT_TRADES = 1_000
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_LONGEST_PAUSE_S = 30.0
+_WARN_EVERY_MS = MINUTE_MS
 _NEVER_MS = -(1 << 62)
 
 
@@ -57,6 +63,9 @@ class PublicStream:
         self._client: socketio.AsyncClient | None = None
         self._http: aiohttp.ClientSession | None = None
         self._merge = BookMerge()
+        self._plausibility = Plausibility(now_ms)
+        self._pauses = GrowingPauses(longest_s=_LONGEST_PAUSE_S)
+        self._warned_ms = _NEVER_MS
         self._lost = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._forget()
@@ -96,35 +105,39 @@ class PublicStream:
         try:
             async with asyncio.timeout(self._settings.timeout_s):
                 await client.connect(self._settings.stream_url, transports=["websocket"])
-        except (socketio.exceptions.ConnectionError, aiohttp.ClientError, TimeoutError) as error:
+        except Exception as error:
+            # The edge of the program: a handshake may hold anything, and its parsers raise as they like.
             await client.disconnect()
             reason = str(error) or type(error).__name__
             raise RetryLaterError(f"bitbank stream {self._settings.stream_url}: {reason}; ask again later") from error
 
     async def _keep_connected(self) -> None:
         # socketio's own reconnection gives up when the server says good-bye.
-        pause_s = _FIRST_PAUSE_S
         while True:
             await self._lost.wait()
-            await self._sleep(pause_s)
+            await self._sleep(self._pauses.next_s())
             try:
                 await self._connect()
             except RetryLaterError as error:
                 _log.warning("%s", error)
                 self._lost.set()
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-            else:
-                pause_s = _FIRST_PAUSE_S
 
     @property
     def ticker(self) -> Ticker | None:
         """The newest ticker, None while it is not known."""
-        return self._ticker if self._is_fresh(self._ticker_heard_ms) else None
+        ticker = self._ticker if self._is_fresh(self._ticker_heard_ms) else None
+        return None if ticker is None or _overlap(ticker.bid, ticker.ask) else ticker
 
     @property
     def book(self) -> OrderBook | None:
         """The book, None while it is not known."""
-        return self._merge.book if self._is_fresh(self._book_heard_ms) else None
+        book = self._merge.book if self._is_fresh(self._book_heard_ms) else None
+        if book is None or (book.bids and book.asks and _overlap(book.bids[0][0], book.asks[0][0])):
+            return None
+        try:
+            return self._plausibility.book(book)
+        except UnfitValueError:
+            return None
 
     def trades_after(self, trade_id: int) -> tuple[MarketTrade, ...] | None:
         """Return the trades after one, ascending by id; None unless all of them have been heard.
@@ -159,23 +172,28 @@ class PublicStream:
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         try:
-            with reading("stream"):
+            with reading_public("stream"):
                 room, data = message["room_name"], message["message"]["data"]
                 if room in self._rooms:
                     self._rooms[room](data)
-        except StopTradingError as error:
-            # A riddle on the stream is no reason to stop trading: the answers of REST are read instead.
-            _log.warning("%s", error)
+            self._pauses.reset()
+        except UnusablePublicAnswerError as error:
+            # The answers of REST are read instead.
+            if self._now_ms() - self._warned_ms >= _WARN_EVERY_MS:
+                self._warned_ms = self._now_ms()
+                _log.warning("%s", error)
             self._forget()
 
     def _hear_ticker(self, data: Mapping[str, Any]) -> None:
-        ticker = shapes.ticker(data)
+        ticker = self._plausibility.ticker(shapes.ticker(data))
         if self._ticker is None or (ticker.at_ms >= self._ticker.at_ms and ticker != self._ticker):
             self._ticker, self._ticker_heard_ms = ticker, self._now_ms()
 
     def _hear_trades(self, data: Mapping[str, Any]) -> None:
         known = {trade.trade_id for trade in self._trades}
-        new = [trade for trade in shapes.trades(data) if trade.trade_id not in known]
+        read = shapes.trades(data)
+        self._plausibility.trades(read)
+        new = [trade for trade in read if trade.trade_id not in known]
         if self._trades and new and new[0].trade_id < self._trades[-1].trade_id:
             # Trades came late, so there may be others that did not come.
             self._trades.clear()
@@ -193,3 +211,8 @@ class PublicStream:
         take(data)
         if self._merge.sequence > before:
             self._book_heard_ms = self._now_ms()
+
+
+def _overlap(bid: Price | None, ask: Price | None) -> bool:
+    """Return whether the sides overlap, as they do outside continuous trading; REST tells that from a false answer."""
+    return bid is not None and ask is not None and bid > ask

@@ -117,11 +117,11 @@ class LostOrderSearch:
             for order_id, order in found.items()
             if order_id not in attempt.other_order_ids
             and earliest <= order.ordered_at_ms <= latest
-            and _same(order.request, attempt.request)
+            and is_same(order.request, attempt.request)
         ]
 
 
-def _same(found: OrderRequest, sent: OrderRequest) -> bool:
+def is_same(found: OrderRequest, sent: OrderRequest) -> bool:
     """Compare two requests, leaving out what the exchange itself may set.
 
     ``post_only`` is dropped outside continuous trading, and the amount of a whole-position order is fixed when it

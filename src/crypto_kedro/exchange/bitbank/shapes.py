@@ -1,17 +1,20 @@
 """bitbank's JSON as this project's exact values; unknown fields are passed over, missing ones are an error.
 
 Prices and amounts arrive as strings and never become floats. What the exchange gives in finer units than ours is
-rounded to the disadvantage of the account.
+rounded to the disadvantage of the account. A function raises whatever fits its fault; `checked.reading_public` and
+`checked.reading_private` around it turn that into one error.
 
 Source: bitbank REST API.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from crypto_kedro.exchange.port import Balances, MarginPositions, OrderBook, StopTradingError, Ticker
+from crypto_kedro.exchange.bitbank import checked
+from crypto_kedro.exchange.bitbank.checked import Row, require
+from crypto_kedro.exchange.port import Balances, MarginPositions, OrderBook, Ticker
 from crypto_kedro.trading.account import MarginState, MarginStatus, Position
 from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.orders import (
@@ -26,8 +29,6 @@ from crypto_kedro.trading.orders import (
 )
 from crypto_kedro.trading.quotes import TradePrint
 
-Row = Mapping[str, Any]
-
 
 class MarketTrade(NamedTuple):
     """A trade between others, and the id that tells it from the rest."""
@@ -36,6 +37,7 @@ class MarketTrade(NamedTuple):
     trade: TradePrint
 
 
+_PAIR = "btc_jpy"
 _NO_BTC = Btc(0)
 _NO_JPY = Jpy(0)
 _JPY_STEP = Decimal("1E-10")
@@ -45,47 +47,45 @@ _ORDER_STATUSES = {status.value: status for status in OrderStatus}
 _POSITION_SIDES = {side.value: side for side in PositionSide}
 
 
-@contextmanager
-def reading(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong while an answer is read into one error.
-
-    Raises:
-        StopTradingError: a field is missing, or holds what it cannot.
-    """
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise StopTradingError(
-            f"bitbank {what}: the answer is not as documented ({type(error).__name__}: {error}); "
-            "the API may have changed: update crypto-kedro",
-            outcome_known=False,
-        ) from error
-
-
 def order(row: Row) -> Order:
     """Read an order object."""
-    start, executed = row.get("start_amount"), Btc.of(row["executed_amount"])
-    amount = None if start is None else Btc.of(start)
+    require(row.get("pair", _PAIR) == _PAIR, "the order is of another pair")
+    start, executed = row.get("start_amount"), checked.amount(row, "executed_amount")
+    amount = None if start is None else checked.amount(row, "start_amount")
+    require(amount is None or executed <= amount, "more of the order is executed than was asked for")
+    status = _ORDER_STATUSES[row["status"]]
     request = OrderRequest(
         side=Side(row["side"]),
         type=_ORDER_TYPES[row["type"]],
         amount=amount,
-        price=_price(row, "price"),
-        trigger_price=_price(row, "trigger_price"),
+        price=checked.optional_price(row, "price"),
+        trigger_price=checked.optional_price(row, "trigger_price"),
         position_side=_position_side(row),
-        post_only=bool(row.get("post_only")),
+        post_only=row.get("post_only") is not None and checked.flag(row, "post_only"),
     )
+    require(request.price is not None or not request.type.has_price, "the order has no price")
+    is_asleep = status is OrderStatus.INACTIVE and request.type.has_trigger
+    require(request.trigger_price is not None or not is_asleep, "the sleeping order has no trigger")
+    average = checked.number(row["average_price"], "average_price")
+    require(average > 0 if executed else average >= 0, "the average price of the order is not positive")
     return Order(
-        int(row["order_id"]),
+        checked.whole(row, "order_id"),
         request,
-        _ORDER_STATUSES[row["status"]],
+        status,
         amount,
         executed,
-        _product(Decimal(row["average_price"]), executed) if executed else _NO_JPY,
-        int(row["ordered_at"]),
-        _moment(row, "triggered_at"),
-        _moment(row, "canceled_at"),
+        _product(average, executed) if executed else _NO_JPY,
+        checked.whole(row, "ordered_at"),
+        checked.optional_whole(row, "triggered_at"),
+        checked.optional_whole(row, "canceled_at"),
     )
+
+
+def orders(answer: Row) -> tuple[Order, ...]:
+    """Read the orders of an answer, ascending by id."""
+    read = sorted((order(row) for row in checked.rows(answer, "orders")), key=lambda one: one.order_id)
+    require_distinct((one.order_id for one in read), "order")
+    return tuple(read)
 
 
 def request_body(request: OrderRequest) -> dict[str, Any]:
@@ -104,16 +104,19 @@ def request_body(request: OrderRequest) -> dict[str, Any]:
 
 def fill(row: Row) -> Fill:
     """Read a row of the trade history; costs are positive when paid, ``profit_loss`` is net of them."""
+    require(row.get("pair", _PAIR) == _PAIR, "the fill is of another pair")
+    amount = checked.amount(row, "amount")
+    require(bool(amount), "the fill has no amount")
     return Fill(
-        int(row["trade_id"]),
-        int(row["order_id"]),
-        int(row["executed_at"]),
+        checked.whole(row, "trade_id"),
+        checked.whole(row, "order_id"),
+        checked.whole(row, "executed_at"),
         Side(row["side"]),
         _position_side(row),
         _ORDER_TYPES[row["type"]],
         Liquidity(row["maker_taker"]),
-        Price.of(row["price"]),
-        Btc.of(row["amount"]),
+        checked.price(row, "price"),
+        amount,
         cost(row["fee_occurred_amount_quote"]),
         cost(row["fee_amount_quote"]),
         cost(row.get("interest") or "0"),
@@ -121,8 +124,16 @@ def fill(row: Row) -> Fill:
     )
 
 
-def balances(assets: Sequence[Row]) -> Balances:
+def fills(answer: Row) -> tuple[Fill, ...]:
+    """Read a page of the trade history."""
+    read = tuple(fill(row) for row in checked.rows(answer, "trades"))
+    require_distinct((one.trade_id for one in read), "fill")
+    return read
+
+
+def balances(answer: Row) -> Balances:
     """Read the assets of the account."""
+    assets = checked.rows(answer, "assets")
     jpy, btc = asset(assets, "jpy"), asset(assets, "btc")
     return Balances(
         gain(jpy["onhand_amount"]),
@@ -140,14 +151,16 @@ def asset(assets: Sequence[Row], name: str) -> Row:
 
 def positions(answer: Row, pair: str, open_orders: Sequence[Order]) -> MarginPositions:
     """Read the positions of a pair; what resting closes hold of them is added up from the open orders."""
-    long, short = (_position(answer["positions"], pair, side, open_orders) for side in PositionSide)
-    due = answer["notice"]["due_date_at"] if answer["notice"]["what"] is not None else None
-    return MarginPositions(long, short, cost(answer["payables"]["amount"]), None if due is None else int(due))
+    rows = checked.rows(answer, "positions")
+    long, short = (_position(rows, pair, side, open_orders) for side in PositionSide)
+    notice = answer["notice"]
+    due = checked.optional_whole(notice, "due_date_at") if notice["what"] is not None else None
+    return MarginPositions(long, short, cost(answer["payables"]["amount"]), due)
 
 
 def margin_status(answer: Row, pair: str, call_due_at_ms: int | None) -> MarginStatus:
     """Read the margin account; the smaller of what long and short may open is available."""
-    (available,) = [row for row in answer["available_balances"] if row["pair"] == pair]
+    (available,) = [row for row in checked.rows(answer, "available_balances") if row["pair"] == pair]
     return MarginStatus(
         MarginState(answer["status"]),
         gain(answer["total_margin_balance"]),
@@ -160,62 +173,74 @@ def margin_status(answer: Row, pair: str, call_due_at_ms: int | None) -> MarginS
 
 def ticker(answer: Row) -> Ticker:
     """Read a ticker; ``buy`` is the best bid, ``sell`` the best ask."""
-    return Ticker(int(answer["timestamp"]), Price.of(answer["last"]), _price(answer, "buy"), _price(answer, "sell"))
-
-
-def book(answer: Row) -> OrderBook:
-    """Read a whole book."""
-    return OrderBook(
-        int(answer["timestamp"]), int(answer["sequenceId"]), levels(answer["bids"]), levels(answer["asks"])
+    return Ticker(
+        checked.whole(answer, "timestamp"),
+        checked.price(answer, "last"),
+        checked.optional_price(answer, "buy"),
+        checked.optional_price(answer, "sell"),
     )
 
 
+def book(answer: Row) -> OrderBook:
+    """Read a whole book, best prices first."""
+    bids, asks = levels(answer["bids"]), levels(answer["asks"])
+    require(_ascends(price.ticks for price, _ in asks), "the asks are out of order")
+    require(_ascends(-price.ticks for price, _ in bids), "the bids are out of order")
+    return OrderBook(checked.whole(answer, "timestamp"), checked.whole(answer, "sequenceId"), bids, asks)
+
+
 def trades(answer: Row) -> tuple[MarketTrade, ...]:
-    """Read trades of the market, ascending by id; ``side`` is the taker's."""
+    """Read the market's trades, ascending by id."""
     read = [
         MarketTrade(
-            int(row["transaction_id"]),
+            checked.whole(row, "transaction_id"),
             TradePrint(
-                int(row["executed_at"]), Price.of(row["price"]).ticks, Btc.of(row["amount"]).lots, Side(row["side"])
+                checked.whole(row, "executed_at"),
+                checked.price(row, "price").ticks,
+                checked.amount(row, "amount").lots,
+                Side(row["side"]),
             ),
         )
-        for row in answer["transactions"]
+        for row in checked.rows(answer, "transactions")
     ]
-    return tuple(sorted(read, key=lambda trade: trade.trade_id))
+    require_distinct((one.trade_id for one in read), "trade")
+    return tuple(sorted(read, key=lambda one: one.trade_id))
 
 
-def levels(rows: Sequence[Sequence[str]]) -> tuple[tuple[Price, Btc], ...]:
+def levels(rows: Any) -> tuple[tuple[Price, Btc], ...]:
     """Read levels of a book."""
-    return tuple((Price.of(price), _btc(amount, ROUND_FLOOR)) for price, amount in rows)
+    require(type(rows) is list, "the levels of the book are no list")
+    return tuple((checked.price_of(price, "price"), _btc(amount, ROUND_FLOOR)) for price, amount in rows)
 
 
-def gain(jpy: str) -> Jpy:
+def gain(jpy: Any) -> Jpy:
     """Read a sum that belongs to the account, rounded down to 10**-10 JPY."""
-    return Jpy.of(Decimal(jpy).quantize(_JPY_STEP, ROUND_FLOOR))
+    return Jpy.of(checked.number(jpy, "sum").quantize(_JPY_STEP, ROUND_FLOOR))
 
 
-def cost(jpy: str) -> Jpy:
+def cost(jpy: Any) -> Jpy:
     """Read a sum that the account pays or has bound, rounded up to 10**-10 JPY; negative is a rebate."""
-    return Jpy.of(Decimal(jpy).quantize(_JPY_STEP, ROUND_CEILING))
+    return Jpy.of(checked.number(jpy, "sum").quantize(_JPY_STEP, ROUND_CEILING))
 
 
-def _btc(amount: str, rounding: str) -> Btc:
-    return Btc.of(Decimal(amount).quantize(_BTC_STEP, rounding))
+def require_distinct(ids: Iterable[int], what: str) -> None:
+    """Refuse an answer that lists the same thing twice."""
+    listed = list(ids)
+    require(len(set(listed)) == len(listed), f"a {what} is listed twice")
+
+
+def _ascends(numbers: Iterable[int]) -> bool:
+    listed = list(numbers)
+    return all(before < after for before, after in pairwise(listed))
+
+
+def _btc(amount: Any, rounding: str) -> Btc:
+    return Btc.of(checked.amount_of(amount, "amount").quantize(_BTC_STEP, rounding))
 
 
 def _product(average_price: Decimal, amount: Btc) -> Jpy:
     # Every product is a multiple of 0.0001 JPY, so the average's own rounding is undone here.
     return Jpy.of((average_price * amount.decimal).quantize(_BTC_STEP, ROUND_HALF_EVEN))
-
-
-def _price(row: Row, name: str) -> Price | None:
-    value = row.get(name)
-    return None if value is None else Price.of(value)
-
-
-def _moment(row: Row, name: str) -> int | None:
-    value = row.get(name)
-    return None if value is None else int(value)
 
 
 def _position_side(row: Row) -> PositionSide | None:
@@ -228,6 +253,8 @@ def _position(rows: Sequence[Row], pair: str, side: PositionSide, open_orders: S
     if not found:
         return Position(side, _NO_BTC, _NO_JPY, _NO_JPY, _NO_JPY, _NO_BTC)
     (row,) = found
+    amount, product = checked.amount(row, "open_amount"), cost(row["product"])
+    require(product > _NO_JPY if amount else product >= _NO_JPY, "amount and product of a position do not match")
     held = _NO_BTC
     for resting in open_orders:
         closes_this = resting.request.closes and resting.request.position_side is side
@@ -235,8 +262,8 @@ def _position(rows: Sequence[Row], pair: str, side: PositionSide, open_orders: S
             held += resting.remaining_amount or _NO_BTC
     return Position(
         side,
-        Btc.of(row["open_amount"]),
-        cost(row["product"]),
+        amount,
+        product,
         cost(row["unrealized_fee_amount"]),
         cost(row["unrealized_interest_amount"]),
         held,

@@ -12,9 +12,9 @@ from crypto_kedro.exchange.bitbank.settings import BitbankSettings
 from crypto_kedro.exchange.paper.exchange import PaperExchange, PaperTerms
 from crypto_kedro.exchange.paper.market_reader import MarketReader
 from crypto_kedro.exchange.port import RetryLaterError
+from crypto_kedro.exchange.retry import GrowingPauses
 
 _log = logging.getLogger(__name__)
-_PAUSE_S = 30.0
 
 
 @asynccontextmanager
@@ -44,9 +44,10 @@ async def paper_exchange(
 
 async def _listen(stream: PublicStream) -> None:
     """Open the stream as soon as it can be reached; until then everything is asked for."""
+    pauses = GrowingPauses()
     while True:
         try:
             return await stream.open()
         except RetryLaterError as error:
             _log.warning("%s; the market is read by REST until then", error)
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(pauses.next_s())

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from crypto_kedro.errors import ConfigurationError
+from crypto_kedro.exchange.simulator.garbling import garbled_message
 from crypto_kedro.market.bars import MINUTE_MS
 
 
@@ -25,6 +26,7 @@ class FaultKind(StrEnum):
     SLOW = "slow"
     ANSWER_LOST = "answer_lost"
     CUT = "cut"
+    GARBLED = "garbled"
     SILENT = "silent"
     STALE = "stale"
     OUT_OF_ORDER = "out_of_order"
@@ -33,6 +35,7 @@ class FaultKind(StrEnum):
 
 STREAM_FAULTS = frozenset({FaultKind.SILENT, FaultKind.STALE, FaultKind.OUT_OF_ORDER, FaultKind.TWICE})
 """What befalls messages of the streams, not requests."""
+_OF_MESSAGES = STREAM_FAULTS | {FaultKind.GARBLED}
 
 _USUAL_MS = {
     FaultKind.TIMEOUT: MINUTE_MS,
@@ -100,6 +103,9 @@ class Faults:
     Args:
         faults: in force from the beginning; the first that strikes a request is the only one.
         seed: of their chances.
+
+    Attributes:
+        garbling: chooses how an answer or a message is garbled.
     """
 
     def __init__(self, faults: Sequence[Fault] = (), seed: int = 0) -> None:
@@ -109,6 +115,7 @@ class Faults:
         """Put other faults in force, none of which has struck yet."""
         self._faults = tuple(faults)
         self._struck: Counter[int] = Counter()
+        self.garbling = random.Random(f"{seed} garbling")
         self._chances = tuple(random.Random(f"{seed} {fault.kind} {fault.where}") for fault in faults)
 
     @property
@@ -131,7 +138,7 @@ class Faults:
 
     def strike_message(self, name: str) -> frozenset[FaultKind]:
         """Return everything that goes wrong with a message of a room or method."""
-        due = self._due(name, STREAM_FAULTS)
+        due = self._due(name, _OF_MESSAGES)
         self._struck.update(due)
         return frozenset(self._faults[place].kind for place in due)
 
@@ -187,6 +194,8 @@ class Delivery:
             self._held[name] = message
             return []
         self._told[name] = message
+        if FaultKind.GARBLED in struck:
+            message = garbled_message(message, self._faults.garbling)
         told = [message] * (2 if FaultKind.TWICE in struck else 1)
         if name in self._held:
             told.append(self._held.pop(name))

@@ -15,6 +15,7 @@ from crypto_kedro.exchange.simulator.answers import failure
 from crypto_kedro.exchange.simulator.codes import ErrorCode
 from crypto_kedro.exchange.simulator.commands import Impose, Trade
 from crypto_kedro.exchange.simulator.faults import Fault, FaultKind, Faults
+from crypto_kedro.exchange.simulator.garbling import garbled
 from crypto_kedro.exchange.simulator.held_answer import hold
 from crypto_kedro.exchange.simulator.rendering import engine_order_id
 from crypto_kedro.exchange.simulator.running import RunningExchange
@@ -118,6 +119,13 @@ class FaultyWire:
         # The server closes the connection of an answer that remains shorter than announced.
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
 
+    async def _garble(self, _: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        start, *parts = await self._answer(scope, receive)
+        body = garbled(b"".join(part.get("body", b"") for part in parts), self._faults.garbling)
+        headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+        await send({**start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
+        await send({"type": "http.response.body", "body": body})
+
     async def _answer(self, scope: Scope, receive: Receive) -> list[Message]:
         """Let the exchange answer, and keep the answer."""
         answer: list[Message] = []
@@ -140,6 +148,7 @@ _HAPPENINGS: dict[FaultKind, Callable[[FaultyWire, Fault, Scope, Receive, Send],
     FaultKind.SLOW: FaultyWire._delay,
     FaultKind.ANSWER_LOST: FaultyWire._lose,
     FaultKind.CUT: FaultyWire._cut,
+    FaultKind.GARBLED: FaultyWire._garble,
 }
 
 _EVERYWHERE = frozenset(_HAPPENINGS) - {FaultKind.NONCE_REJECTED, FaultKind.CLOCK_SKEW, FaultKind.FILL_DURING_CANCEL}

@@ -33,7 +33,6 @@ async def exchange_of(
 
     Raises:
         ConfigurationError: an account or its market cannot be opened.
-        BadCredentialsError: the API key lacks a right.
     """
     folder.root.mkdir(parents=True, exist_ok=True)
     if session.exchange == "simulator":
@@ -77,5 +76,6 @@ async def _paper(session: SessionParameters, folder: SessionFolder) -> AsyncIter
 @asynccontextmanager
 async def _real(settings: BitbankSettings, credentials: Credentials) -> AsyncIterator[OpenExchange]:
     async with BitbankExchange(settings, credentials) as exchange:
-        await exchange.check_rights()
-        yield OpenExchange(exchange, SessionClock(), PrivateStream(exchange, settings).news)
+        yield OpenExchange(
+            exchange, SessionClock(), PrivateStream(exchange, settings).news, admit=exchange.check_rights
+        )

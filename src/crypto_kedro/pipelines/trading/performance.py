@@ -144,6 +144,7 @@ async def _opened(
         notifier=notifier,
         clock=opened.clock,
         news=opened.news,
+        admit=opened.admit,
     )
     desk = await stack.enter_async_context(open_desk(outfit, session.mode))
     undelivered.write_with(desk.note_incident)

@@ -4,6 +4,7 @@ from crypto_kedro.reporting.messages.settings import Language
 
 _ENGLISH = {
     "exchange_unreachable": "the exchange does not answer",
+    "unusable_answer": "the exchange's answer about the account cannot be used",
     "exchange_stopped_trading": "the exchange lets nobody trade",
     "stale_rules": "old market rules in use",
     "foreign_fill": "trade of somebody else on the account",
@@ -14,9 +15,11 @@ _ENGLISH = {
     "session_failed": "a fault ended the session",
     "cycle_fault": "a fault of the program, trading is halted",
     "exchange_contradicts": "exchange and journal do not agree",
+    "start_delayed": "the start waits for the exchange",
 }
 _JAPANESE = {
     "exchange_unreachable": "取引所が応答しない",
+    "unusable_answer": "口座についての取引所の応答を使用できない",
     "exchange_stopped_trading": "取引所が取引を受け付けない",
     "stale_rules": "古い市場ルールを使用中",
     "foreign_fill": "口座に他者の約定",
@@ -27,6 +30,7 @@ _JAPANESE = {
     "session_failed": "障害によりセッションが終了",
     "cycle_fault": "プログラムの障害、取引を停止",
     "exchange_contradicts": "取引所と記録が一致しない",
+    "start_delayed": "取引所の応答を待って開始を延期中",
 }
 _WORDS = {Language.ENGLISH: _ENGLISH, Language.JAPANESE: _JAPANESE}
 

@@ -273,7 +273,7 @@ def _outages(entries: list[Entry[Record]]) -> Iterator[Spell]:
     since_ms, text = None, ""
     for entry in entries:
         record = entry.record
-        if isinstance(record, Incident) and record.code == "exchange_unreachable":
+        if isinstance(record, Incident) and record.code in ("exchange_unreachable", "unusable_answer"):
             since_ms, text = entry.at_ms if since_ms is None else since_ms, record.text
         elif isinstance(record, CycleEnded) and record.error is not None:
             since_ms, text = entry.at_ms if since_ms is None else since_ms, record.error

@@ -9,6 +9,7 @@ _ENGLISH = {
     "foreign_fill": "trade of somebody else on the account",
     "lease_store": "the lease cannot be renewed",
     "half_halted": "the halt is written in one place only",
+    "journal_damaged": "the journal is damaged; nothing more is opened",
     "day_digest_failed": "no digest of the day",
     "session_not_begun": "the session could not begin",
 }
@@ -19,6 +20,7 @@ _JAPANESE = {
     "foreign_fill": "口座に他者の約定",
     "lease_store": "リースを更新できない",
     "half_halted": "停止の記録が片方だけ",
+    "journal_damaged": "取引記録の破損。新規取引を停止",
     "day_digest_failed": "日次ダイジェストを作成できない",
     "session_not_begun": "セッションを開始できない",
 }

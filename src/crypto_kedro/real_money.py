@@ -114,7 +114,7 @@ def _paper(folder: SessionFolder, bundle_digest: str) -> PaperEvidence | Unreada
     if not folder.journal.exists():
         return None
     try:
-        with Journal.open(folder.journal, read_only=True) as journal:
+        with Journal.open_as_evidence(folder.journal) as journal:
             return PaperEvidence.of(journal, bundle_digest)
     except CryptoKedroError as error:
         return Unreadable(str(error))

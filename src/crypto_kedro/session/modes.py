@@ -205,8 +205,7 @@ async def open_desk(outfit: Outfit, mode: Mode) -> AsyncIterator[Desk]:
     Raises:
         JournalError: the journal cannot be opened.
     """
-    outfit.folder.root.mkdir(parents=True, exist_ok=True)
-    with Journal.open(outfit.folder.journal) as journal:
+    with outfit.open_journal() as journal:
         desk = Desk(outfit, journal, mode)
         try:
             yield desk

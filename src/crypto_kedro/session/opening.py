@@ -14,7 +14,7 @@ from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import Cycle, CycleTerms, FactsSource
 from crypto_kedro.session.ending import EndReason
 from crypto_kedro.session.folder import SessionFolder
-from crypto_kedro.session.journal import Journal, Writer
+from crypto_kedro.session.journal import Journal, JournalError, Writer
 from crypto_kedro.session.journal.records import Lineage, SessionEnded, SessionStarted
 from crypto_kedro.session.lease import FencedExchange, Lease, LeaseStoreError, held_lease
 from crypto_kedro.session.notice import IncidentSeen, Notifier, Severity
@@ -65,6 +65,27 @@ class Outfit:
     admit: Callable[[], Awaitable[None]] = admit_all
     start_pauses: Callable[[], GrowingPauses] = GrowingPauses
 
+    def open_journal(self) -> Journal:
+        """Open the journal of the account, verified and watched.
+
+        Raises:
+            JournalError: it cannot be opened, was altered, or is that of another environment.
+        """
+        self.folder.root.mkdir(parents=True, exist_ok=True)
+        journal = Journal.open_to_trade(self.folder.journal)
+        try:
+            first = next(journal.entries(SessionStarted), None)
+            environment = self.trader_terms.environment
+            if first is not None and first.record.environment != environment:
+                raise JournalError(
+                    f"journal {journal.path}: it is one of {first.record.environment} and not of {environment}; put "
+                    "the right file back"
+                )
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
     def teller(self, journal: Journal, *, on_tick: bool = False) -> Teller:
         """Return what tells of the trader, from before its first session on.
 
@@ -93,8 +114,7 @@ async def trader_at_work(outfit: Outfit) -> AsyncIterator[Trader]:
         JournalError: the journal cannot be written.
         StopTradingError, BadCredentialsError: the exchange refuses this trader.
     """
-    outfit.folder.root.mkdir(parents=True, exist_ok=True)
-    with Journal.open(outfit.folder.journal) as journal:
+    with outfit.open_journal() as journal:
         teller = outfit.teller(journal)
         async with begun_session(outfit, journal, teller) as session:
             yield Trader(session, teller)

@@ -12,7 +12,7 @@ from crypto_kedro.errors import CryptoKedroError, sentence_of
 from crypto_kedro.session.account_news import NewsSource, listening
 from crypto_kedro.session.cycle import Cycle, CycleReport
 from crypto_kedro.session.ending import EndReason, EndRequest
-from crypto_kedro.session.journal import Journal, JournalError, OutdatedFenceError, Writer
+from crypto_kedro.session.journal import HaltInForce, Journal, JournalError, OutdatedFenceError, Writer
 from crypto_kedro.session.journal.records import Incident, SessionEnded, Trigger
 from crypto_kedro.session.lease import HeldLease, LeaseLostError
 from crypto_kedro.session.notice import (
@@ -31,9 +31,10 @@ from crypto_kedro.session.waking import TraderTerms, Waking
 
 __all__ = ["Session", "Trader", "TraderTerms"]
 
-HALF_HALTED = "half_halted"
 _log = logging.getLogger(__name__)
 
+HALF_HALTED = "half_halted"
+JOURNAL_DAMAGED = "journal_damaged"
 SESSION_FAILED = "session_failed"
 _LOOK_S = 0.5
 """Real seconds between two looks at the stop flag."""
@@ -81,6 +82,7 @@ class Trader:
         self._after_cycle = after_cycle
         self._waking = session.waking
         self._one_at_a_time = asyncio.Lock()
+        self._is_damage_known = False
 
     async def run(self, asked: EndRequest) -> None:
         """Trade until asked to end; the cycle that runs then is finished.
@@ -170,7 +172,7 @@ class Trader:
         async with self._one_at_a_time:
             self._waking.begin()
             try:
-                halt = halt_in_force(session.flag, session.journal, session.now_ms())
+                halt = self._halt_in_force()
                 report = await session.cycle.run(trigger)
             except OutdatedFenceError as error:
                 raise LeaseLostError(f"another process has taken the lease over: {error}") from error
@@ -222,7 +224,7 @@ class Trader:
         while not asked.is_set():
             if session.held.renewing.done():
                 session.held.renewing.result()
-            halt = halt_in_force(session.flag, session.journal, session.now_ms())
+            halt = self._halt_in_force()
             if halt != self._teller.obeyed:
                 self._teller.note_halt(halt)
                 return Trigger.STOP
@@ -232,6 +234,18 @@ class Trader:
                 return trigger
             await waking.wait(_LOOK_S)
         return None
+
+    def _halt_in_force(self) -> HaltInForce | None:
+        """Return why nothing may be opened, and report once that the journal is damaged."""
+        session, teller = self._session, self._teller
+        damage = session.journal.damage()
+        if damage is not None and not self._is_damage_known:
+            self._is_damage_known = True
+            incident = IncidentSeen(Severity.CRITICAL, JOURNAL_DAMAGED, damage)
+            teller.tell(incident)
+            with contextlib.suppress(JournalError):
+                teller.note_incident(incident)
+        return halt_in_force(session.flag, session.journal, session.now_ms())
 
     async def _look_up_when(self, asked: asyncio.Event) -> None:
         await asked.wait()

@@ -45,10 +45,10 @@ def read_session(
 
     Raises:
         LineageError: there is no such session.
-        JournalError: the journal cannot be read.
+        JournalError: the journal cannot be read, or was altered.
     """
     folder = _folder(project_path, monitoring, session)
-    with Journal.open(folder.journal, read_only=True) as journal:
+    with Journal.open_as_evidence(folder.journal) as journal:
         return MonitoredSession(folder, read_period(journal, monitoring.session))
 
 

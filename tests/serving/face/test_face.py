@@ -59,7 +59,7 @@ def test_a_trader_that_works_is_alive_and_ready(face: httpx.Client) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "ready": True,
-        "checks": {"data": True, "lease": True, "cycle": True, "pace": True, "account": True},
+        "checks": {"data": True, "lease": True, "cycle": True, "pace": True, "account": True, "journal": True},
     }
 
 

@@ -196,17 +196,39 @@ def test_a_stop_that_does_not_say_so_keeps_the_position(trader: ShownTrader, fac
 
 
 @pytest.mark.parametrize(
-    "body",
-    [b"", b"{", b"[]", b'{"flatten": true}', b'{"reason": "  "}', b'{"reason": 5}', b'{"reason": "x", "flat": true}',
-     b'{"reason": "x", "flatten": "yes"}', b'{"reason": "' + b"x" * 301 + b'"}'],
-)  # fmt: skip
-def test_a_stop_that_cannot_be_understood_is_refused_in_a_sentence(
-    trader: ShownTrader, face: httpx.Client, body: bytes
+    ("body", "reason", "flatten"),
+    [
+        (b"", "none given", False),
+        (b"{", "{", False),
+        (b"[]", "[]", False),
+        (b'{"flatten": true}', "none given", True),
+        (b'{"reason": "  "}', "none given", False),
+        (b'{"reason": 5, "flatten": "yes"}', "5", False),
+        (b'{"reason": "x", "flat": true}', "x", False),
+        (b'{"reason": "caf\xe9", "flatten": true}', "caf\ufffd", True),
+        (b'{"reason": "\\ud800\\u0000"}', "\ufffd\ufffd", False),
+        (b"\x00\xff", "\ufffd\ufffd", False),
+        (b'{"reason": "' + b"x" * 301 + b'"}', "x" * 299 + "\N{HORIZONTAL ELLIPSIS}", False),
+        (b"x" * 12_000_000, "x" * 299 + "\N{HORIZONTAL ELLIPSIS}", False),
+    ],
+)
+@pytest.mark.parametrize("content_type", [None, "application/json; charset=utf-16", "image/png"])
+def test_a_stop_with_any_body_halts(
+    trader: ShownTrader, face: httpx.Client, body: bytes, reason: str, flatten: bool, content_type: str | None
 ) -> None:
-    answer = face.post("/stop", headers=BEARER, content=body)
-    assert answer.status_code == 400
-    assert answer.json()["error"].startswith("stop: ")
-    assert trader.stops == []
+    headers = BEARER if content_type is None else {**BEARER, "Content-Type": content_type}
+    answer = face.post("/stop", headers=headers, content=body)
+    assert answer.status_code == 200
+    assert answer.json()["halted"]["reason"] == reason
+    assert trader.stops == [{"by": "HTTP face", "reason": reason, "flatten": flatten}]
+
+
+def test_a_stop_whose_body_is_cut_off_halts(trader: ShownTrader, face: httpx.Client) -> None:
+    with socket.create_connection((face.base_url.host, face.base_url.port)) as client:
+        client.sendall(f"POST /stop HTTP/1.1\r\nHost: localhost\r\nX-Face-Token: {SECRET}\r\n".encode())
+        client.sendall(b"Content-Length: 100\r\n\r\nnews at ni")
+    assert trader.stopped.wait(timeout=10)
+    assert trader.stops == [{"by": "HTTP face", "reason": "news at ni", "flatten": False}]
 
 
 @pytest.mark.parametrize("path", ACTS)

@@ -18,7 +18,7 @@ from shown_trader import BAR_CLOSE_MS, NOW_MS, CycleBrokenError, ShownTrader, ac
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.market.bars import MINUTE_MS
-from crypto_kedro.serving.face import FaceSettings, serving_face
+from crypto_kedro.serving.face import FaceSettings, FaceToken, serving_face
 from crypto_kedro.session.journal import HaltInForce
 from crypto_kedro.session.journal.records import Trigger
 from crypto_kedro.session.status import CycleSeen
@@ -265,6 +265,24 @@ def test_a_face_without_a_token_lets_nobody_act_and_says_how_to_set_one(path: st
     assert trader.stops == []
 
 
+def test_the_code_of_a_link_is_exchanged_once_for_the_token(trader: ShownTrader) -> None:
+    code = FaceToken.generated()
+    with asking(trader, link_code=code) as face:
+        assert face.post("/stop", headers={"X-Face-Token": code.secret}).status_code == 401
+        assert face.post("/token", headers=BEARER).status_code == 401
+        assert face.post("/token").status_code == 401
+        first, second = (face.post("/token", headers={"X-Face-Token": code.secret}) for _ in range(2))
+        assert first.json() == {"token": SECRET}
+        assert first.headers["cache-control"] == "no-store"
+        assert second.status_code == 410
+        assert "used before" in second.json()["error"]
+        assert face.post("/stop", headers={"X-Face-Token": first.json()["token"]}).status_code == 200
+
+
+def test_a_configured_token_has_no_link(face: httpx.Client) -> None:
+    assert face.post("/token", headers=BEARER).status_code == 404
+
+
 @pytest.mark.parametrize("path", FIGURES)
 def test_figures_are_hidden_where_reading_is_not_open(path: str) -> None:
     with asking(ShownTrader(), open_reading=False) as face:
@@ -327,12 +345,11 @@ def test_figures_are_never_kept_and_parts_of_the_page_only_while_they_are_curren
     assert (again.status_code, again.content) == (304, b"")
 
 
-def test_the_token_shows_neither_in_a_log_nor_in_a_repr(
-    trader: ShownTrader, face: httpx.Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_token_shows_neither_in_a_log_nor_in_a_repr(trader: ShownTrader, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    face.post("/stop", headers={"Authorization": "Bearer wrong-one"}, json={"reason": "x"})
-    face.post("/stop", headers=BEARER, json={"reason": "x"})
+    with asking(trader) as face:
+        face.post("/stop", headers={"Authorization": "Bearer wrong-one"}, json={"reason": "x"})
+        face.post("/stop", headers=BEARER, json={"reason": "x"})
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("crypto_kedro")]
     assert ours == ["face: a wrong token came with POST /stop"]
     assert SECRET not in repr(FaceSettings(token=None)) + repr(trader.stops)

@@ -117,6 +117,14 @@ class FaceSettings:
                 "account to everybody"
             )
 
+    def link(self, address: str) -> str:
+        """Return the one-time link; the fragment that holds its code reaches no server, proxy or log.
+
+        Args:
+            address: of the face.
+        """
+        return address if self.link_code is None else f"{address}/#token={self.link_code.secret}"
+
     @property
     def on_loopback(self) -> bool:
         """Whether this machine alone can reach the face."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from registered_models import SETTINGS
 
 from crypto_kedro.credentials import CredentialStore
 from crypto_kedro.errors import LineageError
@@ -50,7 +51,7 @@ def reasons(
         **session,
     }
     store = CredentialStore.of({"bitbank": {"key": "k", "secret": "s"} if key is None else key})
-    found = candidacy(project, shelf, SessionParameters.model_validate(written), 3, store)
+    found = candidacy(project, shelf, SessionParameters.model_validate(written), SETTINGS, store)
     return list(refusals(found.question)), found.model
 
 

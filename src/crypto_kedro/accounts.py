@@ -43,12 +43,12 @@ def journal_history(path: Path, session_id: str | None = None) -> History:
         session_id: of the only session to read; None reads all.
 
     Raises:
-        JournalError: the journal cannot be read.
+        JournalError: the journal cannot be read, or was altered.
     """
     from crypto_kedro.session.journal import Journal
     from crypto_kedro.session.journal.records import FillSeen, SessionStarted
 
-    with Journal.open(path, read_only=True) as journal:
+    with Journal.open_as_evidence(path) as journal:
         return History(
             tuple(entry.record.fill for entry in journal.entries(FillSeen, session_id=session_id)),
             frozenset(entry.record.environment for entry in journal.entries(SessionStarted, session_id=session_id)),

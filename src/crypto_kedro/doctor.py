@@ -26,7 +26,7 @@ from crypto_kedro.market.fingerprint import frame_sha256
 from crypto_kedro.parameters import Parameters, validate_parameters
 from crypto_kedro.parameters.session import BitbankParameters
 from crypto_kedro.project import project_context
-from crypto_kedro.real_money_examination import examine_real_money
+from crypto_kedro.real_money_examination import examine_paper_model, examine_real_money
 from crypto_kedro.serving.bundle import load_bundle
 from crypto_kedro.tracking.provenance import code_version
 
@@ -63,6 +63,8 @@ def examine(project_path: Path, env: str | None = None) -> list[Finding]:
         findings.extend(_guarded(check, context, parameters) for check in checks)
         if parameters.session is not None and parameters.session.environment == "live":
             findings.append(examine_real_money(context.project_path, parameters, parameters.session, store))
+        elif parameters.session is not None:
+            findings.append(_guarded(_paper_model, context, parameters))
         findings.extend(_exchange(parameters, store))
     return findings
 
@@ -88,6 +90,11 @@ def _guarded(
         return Finding(
             check.__name__.strip("_").replace("_", " "), "fail", str(error), "run the pipeline that makes it again"
         )
+
+
+def _paper_model(context: KedroContext, parameters: Parameters) -> Finding:
+    assert parameters.session is not None  # asked by the caller
+    return examine_paper_model(context.project_path, parameters, parameters.session)
 
 
 def _exchange(parameters: Parameters, store: CredentialStore) -> list[Finding]:

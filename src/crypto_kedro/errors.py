@@ -31,3 +31,11 @@ class BundleError(CryptoKedroError):
 
 class LineageError(CryptoKedroError):
     """A link between a result and where it came from is missing."""
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return one line about an error: the project's own sentence, or the type and text of any other."""
+    text = " ".join(str(error).split())
+    if isinstance(error, CryptoKedroError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,15 +1,17 @@
 """What is known before a session with real money begins, gathered so that every reason against it shows at once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crypto_kedro.credentials import CredentialStore
-from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.errors import CryptoKedroError, LineageError
 from crypto_kedro.session.arming import ArmingQuestion, ModelStanding, Unreadable
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import Journal
 from crypto_kedro.session.paper_evidence import PaperEvidence
+from crypto_kedro.tracking.judged_settings import accepted_limits
 
 if TYPE_CHECKING:
     from crypto_kedro.parameters.session import SessionParameters
@@ -25,7 +27,11 @@ class Candidacy:
 
 
 def candidacy(
-    project_path: Path, shelf: "Shelf", session: "SessionParameters", stages: int, credentials: CredentialStore
+    project_path: Path,
+    shelf: "Shelf",
+    session: "SessionParameters",
+    settings: Mapping[str, Any],
+    credentials: CredentialStore,
 ) -> Candidacy:
     """Gather what is known; what cannot be read becomes a reason, not an error.
 
@@ -33,7 +39,7 @@ def candidacy(
         project_path: root of the project.
         shelf: the registered versions.
         session: the group ``session``.
-        stages: number of capital stages that there are.
+        settings: that would be traded by, see `crypto_kedro.tracking.judged_settings.settings_of`.
         credentials: of which the API key is looked for.
     """
     model, addresses = _model(shelf, session), _addresses(session)
@@ -43,10 +49,10 @@ def candidacy(
         has_credentials=_has_key(credentials),
         addresses=addresses,
         aliases=session.models,
-        model=model if model is None or isinstance(model, Unreadable) else _standing(model, paper),
+        model=model if model is None or isinstance(model, Unreadable) else _standing(model, paper, session, settings),
         funding_stage=session.funding_stage,
         rule=session.rule_of_stage(),
-        stages=stages,
+        stages=len(settings["trading"]["stages"]),
     )
     return Candidacy(question, None if isinstance(model, Unreadable) else model)
 
@@ -82,20 +88,33 @@ def _paper_folder_name(session: "SessionParameters") -> str:
     return session.model_copy(update={"environment": "paper"}).folder_name
 
 
-def _standing(model: "TradedModel", paper: SessionFolder | None) -> ModelStanding:
+def _standing(
+    model: "TradedModel", paper: SessionFolder | None, session: "SessionParameters", settings: Mapping[str, Any]
+) -> ModelStanding:
     return ModelStanding(
         version=model.version,
         data_source=model.tags.get("data_source"),
         failed_gates=model.failed_gates,
+        settings=_settings_refusal(model, session, settings),
         paper=None if paper is None else _paper(paper, model.bundle.digest),
     )
+
+
+def _settings_refusal(
+    model: "TradedModel", session: "SessionParameters", settings: Mapping[str, Any]
+) -> Unreadable | None:
+    try:
+        accepted_limits(model.version, model.tags, settings, accepts_tighter=session.accept_tighter_limits)
+    except LineageError as error:
+        return Unreadable(str(error))
+    return None
 
 
 def _paper(folder: SessionFolder, bundle_digest: str) -> PaperEvidence | Unreadable | None:
     if not folder.journal.exists():
         return None
     try:
-        with Journal.open(folder.journal, read_only=True) as journal:
+        with Journal.open_as_evidence(folder.journal) as journal:
             return PaperEvidence.of(journal, bundle_digest)
     except CryptoKedroError as error:
         return Unreadable(str(error))

@@ -22,6 +22,7 @@ from crypto_kedro.market.resample import resample
 from crypto_kedro.parameters import (
     CostParameters,
     EvaluationParameters,
+    FeatureParameters,
     GateParameters,
     LabelParameters,
     TradingParameters,
@@ -145,6 +146,7 @@ def inputs(knowledge: float, source: str) -> dict[str, Any]:
         ),
         "params:gates": GateParameters.model_validate({**group("gates"), "min_days": 30}),
         "params:training": TrainingParameters.model_validate(group("training")),
+        "params:features": FeatureParameters.model_validate(group("features")),
         "params:labels": LabelParameters.model_validate(group("labels")),
         "params:trading": TradingParameters.model_validate(group("trading")),
         "params:costs": costs,

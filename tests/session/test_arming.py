@@ -18,7 +18,7 @@ from crypto_kedro.session.paper_evidence import PaperEvidence, PaperRule
 VERSION = "btc-jpy-ensemble version 3"
 RULE = PaperRule(stage=2, min_days=30, min_trades=50, max_drawdown=0.1)
 SHOWN = PaperEvidence(days=30.0, closed_trades=50, deepest_drawdown=0.0999)
-CHAMPION = ModelStanding(version=VERSION, data_source="bitbank", failed_gates=(), paper=SHOWN)
+CHAMPION = ModelStanding(version=VERSION, data_source="bitbank", failed_gates=(), settings=None, paper=SHOWN)
 ALLOWED = ArmingQuestion(
     is_armed=True,
     has_credentials=True,

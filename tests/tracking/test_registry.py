@@ -31,7 +31,9 @@ REPORT: dict[str, Any] = {
     },
     "total": {"metrics": {"log_loss": 0.9, "brier": 0.5}, "prior": SCORES, "models": {"lightgbm": SCORES}},
     "importances": {"lightgbm": {"returns_1": 1.0}},
+    "parameters": {"labels": {"max_bars": 48}},
 }
+SETTINGS = {"labels": {"max_bars": 48}, "trading": {"min_agreement": 0.6}}
 MANIFEST = {"feature_set": "stationary12", "hash": "f" * 64, "data": {"source": "file", "sha256": "d" * 64}}
 CODE = {"git_sha": "a" * 40, "git_dirty": "false"}
 
@@ -86,6 +88,7 @@ def test_given_a_candidate_then_the_challenger_leads_back_to_code_data_and_featu
         "feature_set": "stationary12",
         "feature_set_hash": "f" * 64,
         "bundle_digest": bundle.digest,
+        "judged_settings": '{"labels":{"max_bars":48}}',
     }
 
 
@@ -129,7 +132,7 @@ def test_given_a_report_then_folds_totals_and_each_model_are_logged_beside_the_p
 def test_given_a_dry_run_then_the_training_is_logged_and_nothing_registered(bundle: ModelBundle) -> None:
     run_id = start("training", CODE, {})
     registered = register(candidate(bundle, "rehearsed", dry_run=True))
-    verdict = record_verdict(registered, gates(), {})
+    verdict = record_verdict(registered, gates(), {}, SETTINGS)
     finish("FINISHED")
 
     assert registered["version"] is None
@@ -150,13 +153,13 @@ def test_given_no_open_run_then_neither_registration_nor_verdict_is_possible(bun
     with pytest.raises(LineageError, match="no MLflow run is active"):
         register(candidate(bundle, "orphan"))
     with pytest.raises(LineageError, match="no MLflow run is active"):
-        record_verdict({}, gates(), {})
+        record_verdict({}, gates(), {}, SETTINGS)
 
 
 def test_given_synthetic_candles_then_not_even_passing_every_gate_makes_a_champion(bundle: ModelBundle) -> None:
     start("training + evaluation", CODE, {})
     registered = register(candidate(bundle, "pretended", source="synthetic"))
-    verdict = record_verdict(registered, gates(), {})
+    verdict = record_verdict(registered, gates(), {}, SETTINGS)
     finish("FINISHED")
 
     assert verdict["promoted"] is False
@@ -174,7 +177,9 @@ def test_the_alias_champion_moves_only_if_every_gate_passed(
 
     registration.save(candidate(bundle, name))
     evaluation = {"trading": {"strategy": {"trades": 3, "sharpe": None}}}
-    promotion.save({"registered": registration.load(), "gates": gates(*failed), "evaluation": evaluation})
+    promotion.save(
+        {"registered": registration.load(), "gates": gates(*failed), "evaluation": evaluation, "settings": SETTINGS}
+    )
     finish("FINISHED")
 
     aliases = MlflowClient().get_registered_model(name).aliases
@@ -191,7 +196,7 @@ def judged(bundle: ModelBundle, name: str, *failed: str, source: str = "file") -
     """Register a candidate, judge it in the same run, and return what was registered."""
     start("training + evaluation", CODE, {})
     registered = register(candidate(bundle, name, source=source))
-    record_verdict(registered, gates(*failed), {})
+    record_verdict(registered, gates(*failed), {}, SETTINGS)
     finish("FINISHED")
     return registered
 
@@ -229,7 +234,7 @@ def test_given_a_second_evaluation_of_a_version_then_the_second_opening_is_said_
     first = MlflowClient().get_model_version("opened", "1").tags
     with caplog.at_level(logging.WARNING):
         start("evaluation", CODE, {})
-        record_verdict(registered, gates(), {})
+        record_verdict(registered, gates(), {}, SETTINGS)
         finish("FINISHED")
 
     second = MlflowClient().get_model_version("opened", "1").tags
@@ -307,7 +312,7 @@ def test_given_a_demonstration_then_a_synthetic_model_may_trade_on_paper(bundle:
 def test_given_a_champion_then_the_catalog_gives_its_version_and_its_own_bundle(bundle: ModelBundle) -> None:
     start("training", CODE, {})
     registered = register(candidate(bundle, "reigning"))
-    record_verdict(registered, gates(), {})
+    record_verdict(registered, gates(), {}, SETTINGS)
     finish("FINISHED")
     champion = ChampionDataset("reigning").load()
     assert champion["version"] == "reigning version 1"

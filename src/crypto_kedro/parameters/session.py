@@ -24,7 +24,7 @@ class SimulatorParameters(ParameterGroup):
 
     data: str = "synthetic"
     start: str | None = None
-    seed: int = 1
+    seed: int = Field(default=1, ge=0)
     speed: float = Field(default=1.0, gt=0.0, le=60.0)
     cash_jpy: int = Field(default=100_000, ge=1)
 
@@ -113,6 +113,7 @@ class SessionParameters(ParameterGroup):
     mode: Mode = Mode.LOOP
     minutes: float | None = Field(default=None, gt=0.0)
     armed: bool = False
+    accept_tighter_limits: bool = False
     funding_stage: int = Field(default=1, ge=1)
     foreign_orders: ForeignOrders = ForeignOrders.RESPECT
     protect_every_s: float = Field(default=30.0, gt=0.0)

@@ -28,12 +28,14 @@ class ModelStanding:
         version: name and version in the registry.
         data_source: of the candles it learned from, None when its lineage does not tell.
         failed_gates: gates that it did not pass; None when no verdict is known.
+        settings: why it may not be traded by the session's settings, None when it may.
         paper: what it has shown on paper, None when it never traded there.
     """
 
     version: str
     data_source: str | None
     failed_gates: tuple[str, ...] | None
+    settings: Unreadable | None
     paper: PaperEvidence | Unreadable | None
 
 
@@ -114,6 +116,8 @@ def _model_refusals(question: ArmingQuestion) -> Iterator[str]:
             f"{model.version} failed the gates {', '.join(model.failed_gates)}, and `kedro promote` overrules gates "
             "for paper alone; train a better one"
         )
+    if model.settings is not None:
+        yield model.settings.reason
 
 
 def _stage_refusals(question: ArmingQuestion) -> Iterator[str]:

@@ -27,7 +27,10 @@ class SessionClock:
         return self._now_ms()
 
     async def wait(self, until_ms: int, event: asyncio.Event, most_s: float) -> bool:
-        """Wait for a moment or for an event, at most so many real seconds; return whether the event is set."""
+        """Wait for a moment or for an event, at most so many real seconds; return whether the event is set.
+
+        The event loop always gets its turn, so that a caller that loops cannot stop everything else.
+        """
         left_s = (until_ms - self._now_ms()) / 1000 / self._speed
         if left_s > 0 and not event.is_set():
             try:
@@ -35,4 +38,6 @@ class SessionClock:
                     await event.wait()
             except TimeoutError:
                 pass
+        else:
+            await asyncio.sleep(0)
         return event.is_set()

@@ -1,11 +1,13 @@
 """One reconcile pass: read the exchange, observe, decide, write down, send what is missing, read again."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from msgspec import Struct
 
+from crypto_kedro.errors import sentence_of
 from crypto_kedro.exchange.port import (
     BadCredentialsError,
     Exchange,
@@ -13,6 +15,7 @@ from crypto_kedro.exchange.port import (
     StopTradingError,
     UnusablePrivateAnswerError,
 )
+from crypto_kedro.session.contradiction import EXCHANGE_CONTRADICTS, Contradictions
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.dispatch import Dispatcher
 from crypto_kedro.session.journal import Journal, JournalError, Writer
@@ -27,7 +30,8 @@ from crypto_kedro.session.journal.records import (
     Trigger,
 )
 from crypto_kedro.session.known_rules import KnownRules
-from crypto_kedro.session.notice import Severity
+from crypto_kedro.session.lease import LeaseLostError
+from crypto_kedro.session.notice import Exposure, Severity
 from crypto_kedro.session.ownership import ForeignOrders, Ownership
 from crypto_kedro.session.recall import recalled
 from crypto_kedro.session.standing import Standing
@@ -42,7 +46,10 @@ from crypto_kedro.trading.orders import Fill, PositionSide
 from crypto_kedro.trading.settings import TradingSettings
 from crypto_kedro.trading.signal import SignalFacts
 
+STOPPED_BY_EXCHANGE = "exchange_stopped_trading"
+CYCLE_FAULT = "cycle_fault"
 _RECENT_MS = 3_000
+_log = logging.getLogger(__name__)
 
 
 class FactsSource(Protocol):
@@ -66,8 +73,9 @@ class CycleTerms:
         kelly: leverage of full Kelly by the model's out-of-sample outcomes.
         foreign_orders: what becomes of orders and positions that the journal does not know.
         limit_target: rest the target as a limit order rather than as a take-profit order.
-        bare_ms: how long a position may be without a stop that can be reckoned, or that the exchange is known to have
+        bare_ms: how long a position may be without a stop that can be computed, or that the exchange is known to have
             taken, before it is closed.
+        accepted_limits: risk limits that are tighter than those that the model was judged under, one sentence each.
     """
 
     settings: TradingSettings
@@ -76,6 +84,7 @@ class CycleTerms:
     foreign_orders: ForeignOrders = ForeignOrders.RESPECT
     limit_target: bool = False
     bare_ms: int = 60_000
+    accepted_limits: tuple[str, ...] = ()
 
 
 class CycleReport(Struct, frozen=True):
@@ -93,6 +102,7 @@ class CycleReport(Struct, frozen=True):
         error: one sentence when the cycle was broken off.
         observed_bar_ms: close of the newest bar that is published, None when it was not asked for.
         is_settled: whether it was seen that a stop rests for every own position, and what became of all that was sent.
+        contradiction: one sentence about what exchange and journal do not agree on, None while they agree.
     """
 
     cycle_id: str
@@ -108,6 +118,7 @@ class CycleReport(Struct, frozen=True):
     error: str | None = None
     observed_bar_ms: int | None = None
     is_settled: bool = True
+    contradiction: str | None = None
 
 
 class Cycle:
@@ -147,7 +158,8 @@ class Cycle:
         self._dispatcher = Dispatcher(exchange, journal, writer, ownership, now_ms)
         self._rules = KnownRules(exchange, now_ms, self._note_stale_rules)
         self._standing = Standing(terms.settings.barriers, ownership.share)
-        self._truth = Truth(exchange, journal, self._log, ownership, now_ms)
+        self._contradictions = contradictions = Contradictions()
+        self._truth = Truth(exchange, journal, self._log, ownership, contradictions, now_ms)
         self._tending = Tending(
             self._rules,
             journal,
@@ -160,12 +172,14 @@ class Cycle:
             limit_target=terms.limit_target,
             bare_ms=terms.bare_ms,
         )
-        before = recalled(journal, terms.settings)
+        before = recalled(journal)
         self._decided_bar_ms, self._marked_day = before.bar_ms, max(before.day, jst_day(ledger.started_at_ms))
         if before.decision is not None and before.rules is not None:
             self._standing.recall(before.decision, ledger)
             self._rules.remember(before.rules, before.told_at_ms)
         self._is_failing = False
+        self._fault: str | None = None
+        self._contradiction: str | None = None
         self._has_just_read = False
 
     async def run(self, trigger: Trigger) -> CycleReport:
@@ -183,13 +197,18 @@ class Cycle:
         error = None
         try:
             await self._reconcile()
-            self._is_failing = False
+            self._is_failing, self._fault = False, None
         except (StopTradingError, BadCredentialsError) as failure:
             error = str(failure)
-            self._halt_for(failure)
+            self._halt_for(STOPPED_BY_EXCHANGE, error)
         except ExchangeError as failure:
             error = str(failure)
             self._note_failure(failure)
+        except (JournalError, LeaseLostError):
+            raise
+        except Exception as fault:  # noqa: BLE001 -- whatever it is, positions are looked after
+            error = sentence_of(fault)
+            await self._survive(error)
         sent = self._dispatcher.sent - before
         log.end(sent, error)
         view = self._truth.view
@@ -207,6 +226,7 @@ class Cycle:
             error,
             log.observed_bar_ms,
             self._is_settled(view, broken_off_after_sending=error is not None and sent > 0),
+            self._contradictions.found,
         )
 
     async def take_over(self, account: AccountState | None = None) -> None:
@@ -224,18 +244,43 @@ class Cycle:
         known = account if is_known and not self._journal.unanswered() else None
         await self._dispatcher.settle()
         view = await self._truth.read(known=known)
+        await self._contradictions.compare_last_order(self._exchange, self._journal, self._now_ms())
         account, ledger = view.account, view.ledger
         moved = account.equity - ledger.balance
         if (
             self._dispatcher.is_clear
             and moved.units
+            and not (ledger.long or ledger.short)
             and not (account.long.amount or account.short.amount or account.open_orders)
         ):
             self._log.write(MoneyMoved(Transfer(self._now_ms(), moved)))
         self._has_just_read = self._dispatcher.is_clear
 
+    async def secure(self) -> Exposure:
+        """Protect what is open without asking the core, and close it where that fails; return what is left.
+
+        Raises:
+            ExchangeError: the exchange does not answer.
+            LeaseLostError: this process may no longer send.
+            JournalError: the journal cannot be written.
+        """
+        await self._dispatcher.settle()
+        view = await self._truth.read(to_protect=True)
+        try:
+            view = await self._tending.tend(view, "position", may_enter=False)
+        except (ExchangeError, JournalError, LeaseLostError):
+            raise
+        except Exception:  # noqa: BLE001 -- whatever it is, the position is closed
+            _log.exception("Protecting what is open failed; it is closed")
+            view = await self._tending.tend(view, CYCLE_FAULT, may_enter=False, flatten=True)
+        if not any(view.account.position(side).amount for side in PositionSide):
+            return Exposure.FLAT
+        return Exposure.PROTECTED if self._tending.is_covered(view) else Exposure.UNPROTECTED
+
     def _is_settled(self, view: View | None, *, broken_off_after_sending: bool) -> bool:
         if broken_off_after_sending or self._ownership.awaits_fills or not self._dispatcher.is_clear:
+            return False
+        if self._contradictions.is_suspected:
             return False
         return view is None or self._tending.is_covered(view)
 
@@ -246,6 +291,7 @@ class Cycle:
         view = self._truth.view or await self._truth.read(fills_first=fills_first, to_protect=True)
         lacks_money = self._truth.lacks_money
         view = await self._tending.tend(view, "position", may_enter=False)
+        self._note_contradiction()
         if lacks_money is not None:
             raise lacks_money
         facts = await self._latest_facts(view)
@@ -253,7 +299,7 @@ class Cycle:
         decided = None if facts is None else await self._decide(facts, sent_before)
         if decided is not None:
             decision, view = decided
-            may_enter = self._dispatcher.is_clear and self._journal.halt() is None
+            may_enter = self._dispatcher.is_clear and self._journal.halt() is None and not self._contradictions.found
             self._standing.follow(decision, may_enter=may_enter)
             await self._tending.tend(view, str(decision.reason), may_enter=may_enter)
 
@@ -303,15 +349,38 @@ class Cycle:
         log.decision = decision
         return (decision, view) if is_new or decision.action is not Action.OPEN else None
 
+    def _note_contradiction(self) -> None:
+        """Write down once what exchange and journal do not agree on."""
+        found = self._contradictions.found
+        if found is not None and found != self._contradiction:
+            self._log.write(Incident(Severity.CRITICAL, EXCHANGE_CONTRADICTS, found))
+        self._contradiction = found
+
     def _note_stale_rules(self, text: str) -> None:
         self._log.write(Incident(Severity.WARNING, "stale_rules", text))
 
-    def _halt_for(self, failure: ExchangeError) -> None:
+    def _halt_for(self, code: str, text: str) -> None:
         """Stop opening positions until a human has looked."""
-        records: list[Record] = [Incident(Severity.CRITICAL, "exchange_stopped_trading", str(failure))]
+        records: list[Record] = [Incident(Severity.CRITICAL, code, text)]
         if self._journal.halt() is None:
-            records.append(Halted("trader", str(failure), flatten=False))
+            records.append(Halted("trader", text, flatten=False))
         self._log.write(*records)
+
+    async def _survive(self, fault: str) -> None:
+        """Go on after a fault of the program: open nothing more, and look after what is open.
+
+        Raises:
+            LeaseLostError: this process may no longer send.
+            JournalError: the journal cannot be written.
+        """
+        if fault != self._fault:
+            _log.exception("A cycle was broken off by a fault; nothing more is opened until a human resumes")
+            self._halt_for(CYCLE_FAULT, fault)
+        self._fault = fault
+        try:
+            await self.secure()
+        except ExchangeError as failure:
+            self._note_failure(failure)
 
     def _note_failure(self, failure: ExchangeError) -> None:
         """Write down the first of several failures in a row."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import logging
 import socket
 import sys
 import threading
@@ -11,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.errors import ConfigurationError, CryptoKedroError, sentence_of
 from crypto_kedro.exchange.bitbank.connector import BitbankExchange
 from crypto_kedro.exchange.bitbank.credentials import Credentials
 from crypto_kedro.exchange.bitbank.private_stream import PrivateStream
@@ -27,6 +28,7 @@ from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.open_exchange import OpenExchange
 from crypto_kedro.trading.money import Jpy
 
+_log = logging.getLogger(__name__)
 _KEY = ApiKey("session-key", "session-secret")
 _LONGEST_WINDOW_MS = 60_000
 _GLIBC_MMAP_THRESHOLD = -3
@@ -68,9 +70,10 @@ async def embedded_exchange(played: EmbeddedMarket, state: Path) -> AsyncIterato
     listener = loopback_socket(0)
     address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
     opened: Future[MarketClock] = Future()
+    failed: Future[None] = Future()
     # A thread of its own: what the exchange computes does not hold the trader up, and it takes no signals.
     threading.Thread(
-        target=_serve, args=(played, state, listener, opened), name="simulated exchange", daemon=True
+        target=_serve, args=(played, state, listener, opened, failed), name="simulated exchange", daemon=True
     ).start()
     clock = await asyncio.wrap_future(opened)
     is_fast = played.speed > 1
@@ -84,22 +87,43 @@ async def embedded_exchange(played: EmbeddedMarket, state: Path) -> AsyncIterato
     )
     async with BitbankExchange(reached, Credentials(_KEY.key, _KEY.secret), now_ms=clock.now_ms) as exchange:
         news = PrivateStream(exchange, reached, clock.now_ms).news
-        yield OpenExchange(exchange, SessionClock(clock.now_ms, played.speed), news)
+        failure = asyncio.wrap_future(failed)
+        yield OpenExchange(exchange, SessionClock(clock.now_ms, played.speed), news, failure)
 
 
-def _serve(played: EmbeddedMarket, state: Path, listener: socket.socket, opened: "Future[MarketClock]") -> None:
-    """Open the exchange, tell its clock, and serve it until the process ends."""
+def _serve(
+    played: EmbeddedMarket,
+    state: Path,
+    listener: socket.socket,
+    opened: "Future[MarketClock]",
+    failed: "Future[None]",
+) -> None:
+    """Open the exchange, return its clock, and serve it until the process ends; its errors reach the session."""
     _give_memory_back()
     try:
         running = _open(played, state)
+        # Requests are timed by the market's clock, which is also the client's.
+        running.wall_ms = running.clock.now_ms
+        application = build_application(running)
     except CryptoKedroError as error:
         opened.set_exception(error)
         return
-    # Requests are timed by the market's clock, which is also the client's.
-    running.wall_ms = running.clock.now_ms
-    application = build_application(running)
+    except Exception as error:  # noqa: BLE001 -- the session waits for it
+        opened.set_exception(
+            ConfigurationError(
+                f"session.simulator: the exchange cannot start with data {played.data}, start {played.start} and seed "
+                f"{played.seed} ({sentence_of(error)}); correct them, or delete {state} if its state is damaged"
+            )
+        )
+        return
     opened.set_result(running.clock)
-    run(running, [(application, listener)])
+    error_text = "it ended"
+    try:
+        run(running, [(application, listener)])
+    except Exception as error:  # noqa: BLE001 -- the session waits for it
+        error_text = sentence_of(error)
+        _log.exception("The embedded exchange failed")
+    failed.set_exception(CryptoKedroError(f"the embedded exchange failed ({error_text}); start the session again"))
 
 
 def _give_memory_back() -> None:

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
-from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.errors import CryptoKedroError, sentence_of
 from crypto_kedro.session.cycle import CycleReport
 from crypto_kedro.session.day_watch import DayWatch
+from crypto_kedro.session.ending import EndReason, EndRequest
 from crypto_kedro.session.journal import Journal, JournalError
 from crypto_kedro.session.journal.records import Trigger
 from crypto_kedro.session.notice import IncidentSeen, not_begun
@@ -93,7 +94,7 @@ class Desk:
             raise CryptoKedroError("the session has not begun: it waits for the lease or for the exchange")
         return await self._trader.tick()
 
-    async def work(self, asked: asyncio.Event) -> None:
+    async def work(self, asked: EndRequest) -> None:
         """Trade until the work is done or asked to end; the cycle that runs then is finished.
 
         A session waits for the lease and for the exchange before it begins; asked to end, it gives that up at once.
@@ -109,13 +110,13 @@ class Desk:
         except _NotBegunError:
             _log.info("Asked to end before the session had begun")
 
-    async def _work(self, asked: asyncio.Event) -> None:
+    async def _work(self, asked: EndRequest) -> None:
         match self._mode:
             case Mode.LOOP:
                 async with self._session(asked) as trader:
                     await trader.run(asked)
             case Mode.ONCE:
-                async with self._session(asked) as trader, trader.at_work("one cycle was asked for"):
+                async with self._session(asked) as trader, trader.at_work(EndRequest(EndReason.ONE_CYCLE)):
                     report = await self._guarded_cycle(trader)
                     await self._days.finish()
                 report_json(report)
@@ -131,7 +132,9 @@ class Desk:
         async with AsyncExitStack() as stack:
             try:
                 session = await _unless(asked, self._begun(stack))
-            except CryptoKedroError as error:
+            except _NotBegunError:
+                raise
+            except Exception as error:
                 self._teller.tell(not_begun(error))
                 raise
             self._trader = Trader(session, self._teller, self._days.look)
@@ -172,11 +175,11 @@ class Desk:
 
     async def _session_of_a_tick(self) -> CycleReport:
         try:
-            async with self._session() as trader, trader.at_work("the tick is over", is_told=False):
+            async with self._session() as trader, trader.at_work(EndRequest(EndReason.TICK_OVER), is_told=False):
                 report = await self._guarded_cycle(trader)
                 await self._days.finish()
-        except CryptoKedroError as error:
-            self._teller.note_failure(str(error))
+        except Exception as error:
+            self._teller.note_failure(sentence_of(error))
             raise
         return report
 
@@ -202,8 +205,7 @@ async def open_desk(outfit: Outfit, mode: Mode) -> AsyncIterator[Desk]:
     Raises:
         JournalError: the journal cannot be opened.
     """
-    outfit.folder.root.mkdir(parents=True, exist_ok=True)
-    with Journal.open(outfit.folder.journal) as journal:
+    with outfit.open_journal() as journal:
         desk = Desk(outfit, journal, mode)
         try:
             yield desk

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from crypto_kedro.session.contradiction import EXCHANGE_CONTRADICTS
 from crypto_kedro.session.cycle import CycleReport
 from crypto_kedro.session.journal import HaltInForce, Journal
 from crypto_kedro.session.journal.memory import JournalMemory
@@ -59,14 +60,15 @@ class Passage:
 
 
 def trouble_of(report: CycleReport, incidents: Sequence[IncidentSeen]) -> IncidentSeen | None:
-    """Return the incident that broke a cycle off, None when it was not broken off.
+    """Return the incident that broke a cycle off or that it found at the exchange, None when there was none.
 
     Args:
         report: of the cycle.
         incidents: that were written down meanwhile.
     """
     if report.error is None:
-        return None
+        found = report.contradiction
+        return None if found is None else IncidentSeen(Severity.CRITICAL, EXCHANGE_CONTRADICTS, found)
     named = (incident for incident in incidents if incident.text == report.error)
     return next(named, IncidentSeen(Severity.WARNING, UNREACHABLE, report.error))
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
-from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.errors import sentence_of
 from crypto_kedro.market.moments import utc_iso
 from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.orders import PositionSide
@@ -84,6 +84,25 @@ class SessionOver(News, frozen=True):
     session_id: str
     reason: str
     equity: Jpy
+
+
+class Exposure(StrEnum):
+    """Whether anything was open when a session ended, and whether a stop rests for all of it."""
+
+    FLAT = "flat"
+    PROTECTED = "protected"
+    UNPROTECTED = "unprotected"
+    UNKNOWN = "unknown"
+
+
+class SessionFailed(News, frozen=True):
+    """A fault ended the trader's work; ``error`` is one sentence, ``exposure`` what was left open."""
+
+    code: ClassVar[str] = "session_failed"
+    usual: ClassVar[Severity] = Severity.CRITICAL
+    session_id: str
+    error: str
+    exposure: Exposure
 
 
 class PositionOpened(News, frozen=True):
@@ -205,9 +224,9 @@ class IncidentSeen(News, frozen=True):
         return f"{self.level}/{self.incident}"
 
 
-def not_begun(error: CryptoKedroError) -> IncidentSeen:
-    """Return the news of a session that could not begin."""
-    return IncidentSeen(Severity.CRITICAL, "session_not_begun", str(error))
+def not_begun(error: Exception) -> IncidentSeen:
+    """Return the event of a session that could not begin."""
+    return IncidentSeen(Severity.CRITICAL, "session_not_begun", sentence_of(error))
 
 
 class IncidentOver(News, frozen=True):

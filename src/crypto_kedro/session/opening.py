@@ -12,8 +12,9 @@ from crypto_kedro.exchange.retry import GrowingPauses
 from crypto_kedro.session.account_news import NewsSource
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import Cycle, CycleTerms, FactsSource
+from crypto_kedro.session.ending import EndReason
 from crypto_kedro.session.folder import SessionFolder
-from crypto_kedro.session.journal import Journal, Writer
+from crypto_kedro.session.journal import Journal, JournalError, Writer
 from crypto_kedro.session.journal.records import Lineage, SessionEnded, SessionStarted
 from crypto_kedro.session.lease import FencedExchange, Lease, LeaseStoreError, held_lease
 from crypto_kedro.session.notice import IncidentSeen, Notifier, Severity
@@ -22,7 +23,7 @@ from crypto_kedro.session.patience import once_it_answers
 from crypto_kedro.session.status import BarSeen
 from crypto_kedro.session.stop import StopFlag
 from crypto_kedro.session.telling import Subject, Teller
-from crypto_kedro.session.trader import BROKEN_OFF, Session, Trader, TraderTerms
+from crypto_kedro.session.trader import Session, Trader, TraderTerms
 from crypto_kedro.session.waking import Waking
 
 LEASE_STORE = "lease_store"
@@ -64,6 +65,27 @@ class Outfit:
     admit: Callable[[], Awaitable[None]] = admit_all
     start_pauses: Callable[[], GrowingPauses] = GrowingPauses
 
+    def open_journal(self) -> Journal:
+        """Open the journal of the account, verified and watched.
+
+        Raises:
+            JournalError: it cannot be opened, was altered, or is that of another environment.
+        """
+        self.folder.root.mkdir(parents=True, exist_ok=True)
+        journal = Journal.open_to_trade(self.folder.journal)
+        try:
+            first = next(journal.entries(SessionStarted), None)
+            environment = self.trader_terms.environment
+            if first is not None and first.record.environment != environment:
+                raise JournalError(
+                    f"journal {journal.path}: it is one of {first.record.environment} and not of {environment}; put "
+                    "the right file back"
+                )
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
     def teller(self, journal: Journal, *, on_tick: bool = False) -> Teller:
         """Return what tells of the trader, from before its first session on.
 
@@ -92,8 +114,7 @@ async def trader_at_work(outfit: Outfit) -> AsyncIterator[Trader]:
         JournalError: the journal cannot be written.
         StopTradingError, BadCredentialsError: the exchange refuses this trader.
     """
-    outfit.folder.root.mkdir(parents=True, exist_ok=True)
-    with Journal.open(outfit.folder.journal) as journal:
+    with outfit.open_journal() as journal:
         teller = outfit.teller(journal)
         async with begun_session(outfit, journal, teller) as session:
             yield Trader(session, teller)
@@ -132,7 +153,15 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
             # The capital that everything is measured by is never reckoned from what positions once cost.
             await held.during(once_it_answers(exchange.ticker, teller.note_wait, pauses))
         account = await held.during(once_it_answers(exchange.account, teller.note_wait, pauses))
-        started = SessionStarted(environment, outfit.lineage, terms.settings, account.equity, terms.funding_stage)
+        started = SessionStarted(
+            environment,
+            outfit.lineage,
+            terms.settings,
+            account.equity,
+            terms.funding_stage,
+            terms.limit_target,
+            terms.accepted_limits,
+        )
         journal.append(writer, clock.now_ms(), started)
         teller.begin(writer)
         try:
@@ -140,7 +169,7 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
             try:
                 await held.during(once_it_answers(partial(cycle.take_over, account), teller.note_wait, pauses))
             except asyncio.CancelledError:
-                journal.append(writer, clock.now_ms(), SessionEnded(BROKEN_OFF))
+                journal.append(writer, clock.now_ms(), SessionEnded(EndReason.BROKEN_OFF))
                 raise
             yield Session(
                 cycle=cycle,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from crypto_kedro.session.journal import Journal
-from crypto_kedro.session.journal.records import Decided, Intended, Observed
+from crypto_kedro.session.journal.records import Decided, Intended, Observed, SessionStarted
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.decide import decide
 from crypto_kedro.trading.decision import Action, Decision
@@ -33,14 +33,13 @@ class Recalled:
     day: int = 0
 
 
-def recalled(journal: Journal, settings: TradingSettings) -> Recalled:
-    """Return the last decision of the journal.
+def recalled(journal: Journal) -> Recalled:
+    """Return the last decision of the journal, by the settings of the session that took it.
 
     An entry that was decided and of which no intent is written was certainly not sent: its bar counts as not decided.
 
     Args:
         journal: of the account.
-        settings: of the core, which decides again on what was observed.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -53,12 +52,22 @@ def recalled(journal: Journal, settings: TradingSettings) -> Recalled:
         return Recalled()
     # What was observed stands right before it, written in the same transaction.
     observed = next(journal.entries(Observed, after=last.seq - 2)).record.observation
-    decision = decide(settings, observed)
+    decision = decide(_settings_of(journal, last.session_id), observed)
     if decision.action is Action.OPEN and not _was_intended(journal, last.seq):
         bar_ms -= 1
     return Recalled(
-        decision=decision, rules=observed.rules, told_at_ms=last.at_ms, bar_ms=bar_ms, day=jst_day(last.at_ms)
+        decision=decision,
+        rules=observed.rules,
+        told_at_ms=last.at_ms,
+        bar_ms=bar_ms,
+        day=jst_day(last.at_ms),
     )
+
+
+def _settings_of(journal: Journal, session_id: str) -> TradingSettings:
+    """Return the settings that a session decided by."""
+    started = (entry for entry in journal.entries(SessionStarted) if entry.session_id == session_id)
+    return next(started).record.settings
 
 
 def _was_intended(journal: Journal, decided_seq: int) -> bool:

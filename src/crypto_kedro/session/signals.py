@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
+from crypto_kedro.session.ending import EndReason, EndRequest
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _FORCED = 70
 """Exit status of a process that had to be ended by force (EX_SOFTWARE of sysexits.h)."""
@@ -23,7 +25,7 @@ class Ending(StrEnum):
 
 
 async def run_until_signalled(
-    work: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
+    work: Callable[[EndRequest], Coroutine[Any, Any, None]],
     *,
     finish_s: float = 5.0,
     abandon_s: float = 2.0,
@@ -46,7 +48,7 @@ async def run_until_signalled(
     Raises:
         Exception: what the work raised.
     """
-    asked, hurried = asyncio.Event(), asyncio.Event()
+    asked, hurried = EndRequest(), asyncio.Event()
     with _signals_heard(asked, hurried, finish_s + abandon_s + force_s):
         running = asyncio.create_task(work(asked))
         try:
@@ -55,7 +57,8 @@ async def run_until_signalled(
                 await _first_of(running, hurried.wait(), timeout_s=finish_s)
             if running.done():
                 running.result()
-                return Ending.FINISHED if asked.is_set() else Ending.BY_ITSELF
+                is_signalled = asked.is_set() and asked.reason is EndReason.ASKED
+                return Ending.FINISHED if is_signalled else Ending.BY_ITSELF
             running.cancel()
             await asyncio.wait({running}, timeout=abandon_s)
             if not running.done():

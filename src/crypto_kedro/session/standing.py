@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from crypto_kedro.session.reconcile import PositionWish, Step, Wish, is_leaving
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.account import AccountState
@@ -9,7 +11,14 @@ from crypto_kedro.trading.decision import Action, Decision, Reason, Target
 from crypto_kedro.trading.ledger import TradeLedger
 from crypto_kedro.trading.money import Btc
 from crypto_kedro.trading.orders import PositionSide
-from crypto_kedro.trading.protection import Barriers, Protection, entry_price, protect, resting_protection
+from crypto_kedro.trading.protection import (
+    Barriers,
+    Protection,
+    entry_price,
+    nearer_profit,
+    protect,
+    resting_protection,
+)
 from crypto_kedro.trading.rules import MarketRules
 from crypto_kedro.trading.settings import BarrierRule
 
@@ -23,6 +32,8 @@ class Standing:
     Args:
         rule: gives the time limit of a trade.
         share: how much of a position of that side, by that ledger, is this trader's; None is all of it.
+
+    A stop only ever moves towards profit: none is desired that secures less than one that rests for the position.
 
     Attributes:
         rested: sides for which a stop has been accepted since the position was opened.
@@ -110,6 +121,9 @@ class Standing:
                 self._leave.pop(side, None)
             leave = FLATTEN if flatten else self._leave.get(side)
             protection = self._protections.get(side)
+            if protection is not None:
+                resting, _ = resting_protection(account.open_orders, side)
+                protection = replace(protection, stop=nearer_profit(side, protection.stop, resting))
             positions.append(PositionWish(side, protection, reason, leave, self._share(side, ledger)))
         return Wish(self._entry, tuple(positions))
 

@@ -15,7 +15,7 @@ from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.ledger import TradeLedger, fall_from
 from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.orders import Fill, PositionSide
-from crypto_kedro.trading.protection import resting_protection
+from crypto_kedro.trading.protection import covered_amount, resting_protection
 from crypto_kedro.trading.settings import GuardRule
 
 
@@ -36,6 +36,7 @@ class CycleSeen(Struct, frozen=True):
         started_at_ms, ended_at_ms: Unix milliseconds UTC.
         sent: orders and cancels that went to the exchange.
         error: one sentence when it was broken off, None when it went well.
+        contradiction: one sentence about what exchange and journal do not agree on, None while they agree.
     """
 
     cycle_id: str
@@ -44,6 +45,7 @@ class CycleSeen(Struct, frozen=True):
     ended_at_ms: int
     sent: int
     error: str | None = None
+    contradiction: str | None = None
 
 
 class CycleCounts(Struct, frozen=True):
@@ -63,6 +65,7 @@ class HeldPosition(Struct, frozen=True):
         average_price: of its opening fills, JPY.
         unrealized: result of the price move so far, before fees and interest.
         costs: fees and interest accrued and not yet charged; negative is a rebate.
+        covered: the part of ``amount`` that resting stops close.
         stop, take_profit: nearest trigger or limit price that the trader has resting at the exchange; None without one.
         opened_at_ms: first fill, Unix milliseconds UTC; None when no fill of the history explains the position.
     """
@@ -72,6 +75,7 @@ class HeldPosition(Struct, frozen=True):
     average_price: Decimal
     unrealized: Jpy
     costs: Jpy
+    covered: Btc
     stop: Price | None
     take_profit: Price | None
     opened_at_ms: int | None
@@ -143,6 +147,7 @@ def _held(account: AccountState, ledger: TradeLedger, side: PositionSide) -> Hel
         average_price=average_price,
         unrealized=position.profit_loss(account.mark),
         costs=position.unrealized_fee + position.unrealized_interest,
+        covered=covered_amount(account.open_orders, side, position.amount),
         stop=stop,
         take_profit=take_profit,
         opened_at_ms=None if trade is None else trade.opened_at_ms,

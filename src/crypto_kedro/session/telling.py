@@ -241,5 +241,11 @@ class Teller:
 
 def _cycle_seen(report: CycleReport) -> CycleSeen:
     return CycleSeen(
-        report.cycle_id, report.trigger, report.started_at_ms, report.ended_at_ms, report.sent, report.error
+        report.cycle_id,
+        report.trigger,
+        report.started_at_ms,
+        report.ended_at_ms,
+        report.sent,
+        report.error,
+        report.contradiction,
     )

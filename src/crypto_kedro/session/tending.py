@@ -66,13 +66,14 @@ class Tending:
         self._bare_ms = bare_ms
         self._lacking_since_ms: dict[PositionSide, int] = {}
 
-    async def tend(self, view: View, reason: str, *, may_enter: bool) -> View:
+    async def tend(self, view: View, reason: str, *, may_enter: bool, flatten: bool = False) -> View:
         """Send what is missing, and read again, until nothing is missing or nothing can be done about it.
 
         Args:
             view: as just read.
             reason: for the orders that are missing.
             may_enter: whether anything may be opened.
+            flatten: close what is open; a halt may ask for it as well.
 
         Returns:
             The account as it was read last.
@@ -83,7 +84,7 @@ class Tending:
             JournalError: the journal cannot be written, so nothing more is sent.
         """
         standing, halt = self._standing, self._journal.halt()
-        flattens = halt is not None and halt.flatten
+        flattens = flatten or (halt is not None and halt.flatten)
         self._lacking_since_ms = {
             side: at_ms for side, at_ms in self._lacking_since_ms.items() if view.account.position(side).amount
         }

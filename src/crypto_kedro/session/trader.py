@@ -2,29 +2,44 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.errors import CryptoKedroError, sentence_of
 from crypto_kedro.session.account_news import NewsSource, listening
 from crypto_kedro.session.cycle import Cycle, CycleReport
-from crypto_kedro.session.journal import Journal, JournalError, OutdatedFenceError, Writer
-from crypto_kedro.session.journal.records import SessionEnded, Trigger
+from crypto_kedro.session.ending import EndReason, EndRequest
+from crypto_kedro.session.journal import HaltInForce, Journal, JournalError, OutdatedFenceError, Writer
+from crypto_kedro.session.journal.records import Incident, SessionEnded, Trigger
 from crypto_kedro.session.lease import HeldLease, LeaseLostError
-from crypto_kedro.session.notice import IncidentSeen, LeaseLost, SessionBegan, SessionOver, Severity
+from crypto_kedro.session.notice import (
+    Exposure,
+    IncidentSeen,
+    LeaseLost,
+    SessionBegan,
+    SessionFailed,
+    SessionOver,
+    Severity,
+)
 from crypto_kedro.session.status import TraderStatus
 from crypto_kedro.session.stop import StopFlag, StopOrder, halt_in_force, halt_ordered, stop_trading
 from crypto_kedro.session.telling import Teller
 from crypto_kedro.session.waking import TraderTerms, Waking
 
-__all__ = ["BROKEN_OFF", "Session", "Trader", "TraderTerms"]
+__all__ = ["Session", "Trader", "TraderTerms"]
 
-BROKEN_OFF = "broken off, to end in time"
+_log = logging.getLogger(__name__)
+
 HALF_HALTED = "half_halted"
+JOURNAL_DAMAGED = "journal_damaged"
+SESSION_FAILED = "session_failed"
 _LOOK_S = 0.5
 """Real seconds between two looks at the stop flag."""
+_SECURE_S = 20.0
+"""Real seconds in which open positions are protected after a fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,8 +82,9 @@ class Trader:
         self._after_cycle = after_cycle
         self._waking = session.waking
         self._one_at_a_time = asyncio.Lock()
+        self._is_damage_known = False
 
-    async def run(self, asked: asyncio.Event) -> None:
+    async def run(self, asked: EndRequest) -> None:
         """Trade until asked to end; the cycle that runs then is finished.
 
         Raises:
@@ -78,7 +94,7 @@ class Trader:
         ending = asyncio.create_task(self._look_up_when(asked))
         self._session.held.renewing.add_done_callback(lambda _: self._waking.look_up())
         try:
-            async with self.at_work("asked to end"), listening(self._session.news, self._waking.hear):
+            async with self.at_work(asked), listening(self._session.news, self._waking.hear):
                 while not asked.is_set():
                     trigger = await self._next_trigger(asked)
                     if trigger is not None:
@@ -87,12 +103,14 @@ class Trader:
             ending.cancel()
 
     @asynccontextmanager
-    async def at_work(self, reason: str, *, is_told: bool = True) -> AsyncIterator[None]:
-        """Write the session's end down when the context is left in good order, or is broken off to end in time.
+    async def at_work(self, asked: EndRequest, *, is_told: bool = True) -> AsyncIterator[None]:
+        """Write the session's end down however the context is left, and notify of it.
+
+        After a fault, what is open is protected or closed first, as far as exchange and journal allow it.
 
         Args:
-            reason: why it ends in good order.
-            is_told: whether beginning and end are news.
+            asked: has the reason for an end in good order.
+            is_told: whether beginning and end in good order are events for the channels.
 
         Raises:
             LeaseLostError: another process trades; nothing more was written.
@@ -109,9 +127,39 @@ class Trader:
             teller.tell(LeaseLost(writer.fence or 0))
             raise
         except asyncio.CancelledError:
-            self.end(BROKEN_OFF, is_told=is_told)
+            self.end(EndReason.BROKEN_OFF, is_told=is_told)
             raise
-        self.end(reason, is_told=is_told)
+        except Exception as error:
+            await self._fail(error)
+            raise
+        try:
+            self.end(asked.reason, is_told=is_told)
+        except JournalError as error:
+            await self._fail(error)
+            raise
+
+    async def _fail(self, error: Exception) -> None:
+        """Protect what is open, then record and notify that a fault ended the session."""
+        session, sentence = self._session, sentence_of(error)
+        _log.critical("The session ends by a fault: %s", sentence)
+        exposure = await self._secured()
+        with contextlib.suppress(JournalError):
+            session.journal.append(
+                session.writer,
+                session.now_ms(),
+                Incident(Severity.CRITICAL, SESSION_FAILED, sentence),
+                SessionEnded(EndReason.FAULT),
+            )
+        self._teller.tell(SessionFailed(session.writer.session_id, sentence, exposure))
+
+    async def _secured(self) -> Exposure:
+        """Protect or close what is open, within a bound; return what is left."""
+        try:
+            async with asyncio.timeout(_SECURE_S), self._one_at_a_time:
+                return await self._session.cycle.secure()
+        except Exception as error:  # noqa: BLE001 -- the session ends by another fault already
+            _log.critical("Open positions could not be looked after: %s", sentence_of(error))
+            return Exposure.UNKNOWN
 
     async def cycle(self, trigger: Trigger) -> CycleReport:
         """Run one cycle, after the one that may be running.
@@ -124,7 +172,7 @@ class Trader:
         async with self._one_at_a_time:
             self._waking.begin()
             try:
-                halt = halt_in_force(session.flag, session.journal, session.now_ms())
+                halt = self._halt_in_force()
                 report = await session.cycle.run(trigger)
             except OutdatedFenceError as error:
                 raise LeaseLostError(f"another process has taken the lease over: {error}") from error
@@ -176,7 +224,7 @@ class Trader:
         while not asked.is_set():
             if session.held.renewing.done():
                 session.held.renewing.result()
-            halt = halt_in_force(session.flag, session.journal, session.now_ms())
+            halt = self._halt_in_force()
             if halt != self._teller.obeyed:
                 self._teller.note_halt(halt)
                 return Trigger.STOP
@@ -186,6 +234,18 @@ class Trader:
                 return trigger
             await waking.wait(_LOOK_S)
         return None
+
+    def _halt_in_force(self) -> HaltInForce | None:
+        """Return why nothing may be opened, and report once that the journal is damaged."""
+        session, teller = self._session, self._teller
+        damage = session.journal.damage()
+        if damage is not None and not self._is_damage_known:
+            self._is_damage_known = True
+            incident = IncidentSeen(Severity.CRITICAL, JOURNAL_DAMAGED, damage)
+            teller.tell(incident)
+            with contextlib.suppress(JournalError):
+                teller.note_incident(incident)
+        return halt_in_force(session.flag, session.journal, session.now_ms())
 
     async def _look_up_when(self, asked: asyncio.Event) -> None:
         await asked.wait()

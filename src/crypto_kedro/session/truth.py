@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crypto_kedro.exchange.port import Exchange, RetryLaterError
+from crypto_kedro.session.contradiction import Contradictions
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.journal import Journal
 from crypto_kedro.session.journal.records import FillSeen
@@ -31,6 +32,7 @@ class Truth:
         journal: of the account, in which the session has begun.
         log: of the cycle that reads.
         ownership: whose a fill is.
+        contradictions: of exchange and journal, compared with each reading.
         now_ms: the session's clock, Unix milliseconds UTC.
 
     Attributes:
@@ -39,12 +41,19 @@ class Truth:
     """
 
     def __init__(
-        self, exchange: Exchange, journal: Journal, log: CycleLog, ownership: Ownership, now_ms: Callable[[], int]
+        self,
+        exchange: Exchange,
+        journal: Journal,
+        log: CycleLog,
+        ownership: Ownership,
+        contradictions: Contradictions,
+        now_ms: Callable[[], int],
     ) -> None:
         self._exchange = exchange
         self._journal = journal
         self._log = log
         self._ownership = ownership
+        self._contradictions = contradictions
         self._now_ms = now_ms
         self.view: View | None = None
         self.lacks_money: RetryLaterError | None = None
@@ -74,6 +83,7 @@ class Truth:
         if account.at_ms != now_ms:
             account = replace(account, at_ms=now_ms)
         self._ownership.drop_claims(account, now_ms)
+        self._contradictions.compare_positions(account, ledger)
         view = self.view = View(self._ownership.shown(account), ledger)
         return view
 
@@ -97,6 +107,7 @@ class Truth:
     async def _note_fills(self, account: AccountState | None) -> bool:
         """Write down fills that are seen for the first time; return whether the account has to be read again."""
         fills = await self._exchange.fills_since(self._ownership.fills_from_ms())
+        self._contradictions.compare_fills(fills, self._journal)
         records = self._ownership.records_of(fills, self._ledger(), account)
         if records:
             self._log.write(*records)

@@ -27,7 +27,7 @@ class RegisteredModelDataset(_RecordedAct):
 
 
 class PromotionDataset(_RecordedAct):
-    """Saving a dict of ``registered``, ``gates`` and ``evaluation`` logs it; the alias moves if every gate passed."""
+    """Saving what `pass_verdict` returns logs it; the alias moves if every gate passed."""
 
     def _perform(self, data: Any) -> dict[str, Any]:
-        return record_verdict(data["registered"], data["gates"], data["evaluation"])
+        return record_verdict(data["registered"], data["gates"], data["evaluation"], data["settings"])

@@ -19,6 +19,7 @@ from mlflow.types import ColSpec, DataType, Schema
 from crypto_kedro.errors import LineageError
 from crypto_kedro.serving.bundle import ModelBundle, load_bundle
 from crypto_kedro.serving.probability import CLASS_NAMES
+from crypto_kedro.tracking.judged_settings import settings_tag
 from crypto_kedro.tracking.run import feature_tags, flatten
 from crypto_kedro.tracking.tags import EVALUATION_RUN_TAG, GATE_TAG, REASON_TAG, VERDICT_TAG
 
@@ -45,7 +46,7 @@ class Candidate:
         feature_manifest: lineage of its features, that of the candles inside.
         predictions_sha256: hash of its out-of-sample predictions, by which an evaluation knows that they are its own.
         example: some rows of features, kept with the model as an input that works.
-        report: the training report: ``windows``, ``total`` and ``importances``.
+        report: the training report: ``windows``, ``total``, ``importances`` and ``parameters``.
         figures: matplotlib figures by file stem.
         dry_run: log the training, but register nothing.
     """
@@ -103,7 +104,10 @@ def register(candidate: Candidate) -> dict[str, Any]:
 
 
 def record_verdict(
-    registered: Mapping[str, Any], gates: Mapping[str, Any], evaluation: Mapping[str, Any]
+    registered: Mapping[str, Any],
+    gates: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Log an evaluation and its gates; make the version ``champion`` if every gate passed.
 
@@ -114,6 +118,7 @@ def record_verdict(
         registered: what `register` returned.
         gates: ``passed``, ``failed`` and ``gates`` of the verdict.
         evaluation: all figures of the evaluation.
+        settings: that it was judged under, see `settings_of`.
 
     Returns:
         JSON-able: ``promoted``, ``name``, ``version``, ``failed`` and ``verdict`` (one sentence).
@@ -136,6 +141,7 @@ def record_verdict(
     synthetic = client.get_model_version(name, version).tags["data_source"] == SYNTHETIC
     verdict |= {"promoted": gates["passed"] and not synthetic, "verdict": _sentence(version, failed, synthetic)}
     tags = {EVALUATION_RUN_TAG: run.info.run_id, VERDICT_TAG: verdict["verdict"], **_gate_tags(gates)}
+    tags |= settings_tag(settings)
     tags |= _opened(client, name, version)
     if verdict["promoted"]:
         tags |= _promote(client, name, version)
@@ -221,7 +227,11 @@ def _lineage(run_id: str, candidate: Candidate) -> dict[str, str]:
         raise LineageError(
             f"registration: the run has no {', '.join(missing)}; run `kedro run` from the data pipeline on"
         )
-    return {**{name: tags[name] for name in _LINEAGE_TAGS}, "bundle_digest": candidate.bundle.digest}
+    return {
+        **{name: tags[name] for name in _LINEAGE_TAGS},
+        **settings_tag({"labels": candidate.report["parameters"]["labels"]}),
+        "bundle_digest": candidate.bundle.digest,
+    }
 
 
 def _signature(features: tuple[str, ...]) -> ModelSignature:

@@ -9,7 +9,7 @@ import math
 from msgspec import Struct
 
 from crypto_kedro.trading.account import Position
-from crypto_kedro.trading.money import PRODUCT_UNITS, Price
+from crypto_kedro.trading.money import PRODUCT_UNITS, Btc, Price
 from crypto_kedro.trading.orders import Order, OrderType, PositionSide
 from crypto_kedro.trading.settings import BarrierRule
 
@@ -70,21 +70,39 @@ def entry_price(position: Position, step: Price) -> Price:
     return Price(position.product.units // per_step * step.ticks)
 
 
+def nearer_profit(side: PositionSide, stop: Price, other: Price | None) -> Price:
+    """Return the one of two stops that secures more; ``other`` may be missing."""
+    if other is None:
+        return stop
+    return max(stop, other) if side.is_long else min(stop, other)
+
+
 def resting_protection(orders: tuple[Order, ...], side: PositionSide) -> tuple[Price | None, Price | None]:
     """Return the prices of stop and take-profit that rest at the exchange for a side; of several the nearest ones."""
     stop: Price | None = None
     target: Price | None = None
-    nearest_below, nearest_above = (max, min) if side.is_long else (min, max)
+    nearest_above = min if side.is_long else max
     for order in orders:
         request = order.request
         price = request.price if request.type is OrderType.LIMIT else request.trigger_price
         if request.position_side is not side or not request.closes or price is None:
             continue
         if request.type in _STOP_TYPES:
-            stop = price if stop is None else nearest_below(stop, price)
+            stop = nearer_profit(side, price, stop)
         else:
             target = price if target is None else nearest_above(target, price)
     return stop, target
+
+
+def covered_amount(orders: tuple[Order, ...], side: PositionSide, amount: Btc) -> Btc:
+    """Return how much of a position of that amount the stops that rest for its side close."""
+    covered = Btc(0)
+    for order in orders:
+        request = order.request
+        if request.position_side is not side or not request.closes or request.type not in _STOP_TYPES:
+            continue
+        covered += order.remaining_amount or amount
+    return min(covered, amount)
 
 
 def trailing_stop(

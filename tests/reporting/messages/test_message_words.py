@@ -12,9 +12,10 @@ from crypto_kedro.reporting.messages.outbox import Batch, Telling
 from crypto_kedro.reporting.messages.reasons import reason_words
 from crypto_kedro.reporting.messages.settings import Channel, ChannelKind, Language, WebhookAddress
 from crypto_kedro.reporting.messages.words import Message, message_of
-from crypto_kedro.session.notice import IncidentSeen, News, PositionOpened, Severity
+from crypto_kedro.session.ending import EndReason
+from crypto_kedro.session.notice import IncidentSeen, News, PositionOpened, SessionOver, Severity
 from crypto_kedro.session.records import LOSSCUT, REASONS, Purpose
-from crypto_kedro.trading.money import Btc, Price
+from crypto_kedro.trading.money import Btc, Jpy, Price
 
 ADDRESS = WebhookAddress("alerts", "https://example.com/hook")
 
@@ -42,6 +43,13 @@ def test_every_reason_of_a_decision_or_an_exit_has_words_of_its_own(language: La
 
     assert len(set(words)) == len(reasons)
     assert not any("_" in word for word in words)
+
+
+def test_every_reason_of_an_end_is_given_in_the_language_of_the_channel() -> None:
+    for reason in EndReason:
+        japanese = said(SessionOver("s-1", reason, Jpy.of("100000")), Language.JAPANESE)
+        assert str(reason) not in japanese.text
+        assert str(reason) in said(SessionOver("s-1", reason, Jpy.of("100000")), Language.ENGLISH).text
 
 
 @pytest.mark.parametrize(

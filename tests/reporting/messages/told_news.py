@@ -4,8 +4,10 @@ import asyncio
 from random import Random
 
 from crypto_kedro.reporting.messages.courier import Timing
+from crypto_kedro.session.ending import EndReason
 from crypto_kedro.session.notice import (
     DayClosed,
+    Exposure,
     Greeting,
     IncidentOver,
     IncidentSeen,
@@ -17,6 +19,7 @@ from crypto_kedro.session.notice import (
     PositionOpened,
     ProtectionRepaired,
     SessionBegan,
+    SessionFailed,
     SessionOver,
     Severity,
     TradingHalted,
@@ -50,7 +53,8 @@ DAY = DayClosed(
 
 ALL_NEWS: tuple[News, ...] = (
     BEGAN,
-    SessionOver("s-1", "SIGTERM", Jpy.of("100000")),
+    SessionOver("s-1", EndReason.TIME_OVER, Jpy.of("100000")),
+    SessionFailed("s-1", "ZeroDivisionError: division by zero", Exposure.UNPROTECTED),
     OPENED,
     PositionBare(Severity.CRITICAL, LONG, Btc.of("0.0012")),
     CLOSED,

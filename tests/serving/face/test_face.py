@@ -57,7 +57,10 @@ def test_a_trader_that_works_is_alive_and_ready(face: httpx.Client) -> None:
     assert face.get("/health").json() == {"alive": True}
     answer = face.get("/ready")
     assert answer.status_code == 200
-    assert answer.json() == {"ready": True, "checks": {"data": True, "lease": True, "cycle": True, "pace": True}}
+    assert answer.json() == {
+        "ready": True,
+        "checks": {"data": True, "lease": True, "cycle": True, "pace": True, "account": True},
+    }
 
 
 @pytest.mark.parametrize(
@@ -70,6 +73,7 @@ def test_a_trader_that_works_is_alive_and_ready(face: httpx.Client) -> None:
         ({"last_cycle": None}, {"cycle", "pace"}),
         ({"last_cycle": cycle(error="the exchange is closed for maintenance")}, {"cycle"}),
         ({"last_cycle": cycle(ended_at_ms=NOW_MS - 10 * MINUTE_MS - 1)}, {"pace"}),
+        ({"last_cycle": cycle(contradiction="The exchange has lost its state.")}, {"account"}),
     ],
 )
 def test_a_trader_that_lacks_something_is_not_ready_but_alive(

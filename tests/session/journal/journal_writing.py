@@ -16,7 +16,7 @@ from crypto_kedro.session.journal.records import CycleEnded, CycleStarted, Trigg
 
 def main(path: str, fence: str, largest: str | None = None) -> None:
     writer = Writer(f"session-{fence}", int(fence))
-    with Journal.open(Path(path)) as journal:
+    with Journal.open_to_trade(Path(path)) as journal:
         if largest is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(largest), int(largest)))
         try:

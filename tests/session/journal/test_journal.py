@@ -202,7 +202,7 @@ def test_given_a_journal_cut_short_when_verified_with_a_head_kept_elsewhere_then
         with pytest.raises(JournalError, match="its end was cut off"):
             journal.verify(known)
         journal.append(FIRST, NOON_MS, CycleEnded("1", 5))
-        with pytest.raises(JournalError, match="written anew"):
+        with pytest.raises(JournalError, match="was rewritten"):
             journal.verify(known)
 
 

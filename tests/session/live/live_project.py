@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
-from registered_models import judged, trained
+from registered_models import judged, settings_with, trained
 from taught_market import fit_small, taught_examples
 
 from crypto_kedro.learning.export import BundleContent, write_bundle
@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[3]
 KEDRO = Path(sys.executable).with_name("kedro")
 MODEL = "btc-jpy-ensemble"
 CAPITAL = Jpy.of(100_000)
+TRADED = {"trading.guards.max_data_age_seconds": 901, "labels.take_profit_atr": 4.0}
+"""Settings that differ from ``conf/base``: a bar may be a quarter of an hour old, so that no session waits for one."""
 PAPER = "paper-rehearsal"
 """Folder of paper sessions at an exchange on this machine."""
 
@@ -85,7 +87,7 @@ def sanguine_bundle(folder: Path) -> ModelBundle:
 def make_champion(bundle: ModelBundle, source: str = "file", failed: tuple[str, ...] = ()) -> dict[str, Any]:
     """Register and judge a version in the store that MLflow points to."""
     registered: dict[str, Any] = trained(bundle, MODEL, source)
-    judged(registered, *failed)
+    judged(registered, *failed, settings=settings_with(TRADED))
     return registered
 
 
@@ -165,18 +167,14 @@ def standing_in_for_bitbank(folder: Path, keys: Keys = KEYS, port: int = 0) -> I
 
 
 def live_parameters(address: str, **changes: str) -> str:
-    """Return ``--params`` of an armed session at an exchange on this machine.
-
-    A bar may be a quarter of an hour old, so that a session need not wait for the next one.
-    """
+    """Return ``--params`` of an armed session at an exchange on this machine, by the settings of `make_champion`."""
     names = ("public", "private", "stream", "private_stream")
     parameters: Mapping[str, str] = {
         "session.armed": "true",
         **{f"session.bitbank.{name}": address for name in names},
         "session.face.port": "0",
         "session.protect_every_s": "1",
-        "trading.guards.max_data_age_seconds": "901",
-        "labels.take_profit_atr": "4.0",
+        **{name: str(value) for name, value in TRADED.items()},
         **changes,
     }
     return ",".join(f"{name}={value}" for name, value in parameters.items())

@@ -62,7 +62,9 @@ def test_given_all_conditions_when_run_then_it_trades_until_sigterm_and_shows_no
         keys = dataclasses.replace(KEYS, webhook=messages.url)
         write_credentials(project, keys)
         stack.enter_context(chatty(project))
-        parameters = live_parameters(address, **{"session.messages.channels.discord.least": "info"})
+        parameters = live_parameters(
+            address, **{"session.messages.channels.discord.least": "info", "session.minutes": "600"}
+        )
         session = stack.enter_context(live_process(project, parameters))
         assert session.ask("/tick", "x" * 40, post=True)[0] == 401
         told_within(session, keys.token, sent=2)
@@ -193,6 +195,12 @@ def test_given_the_switch_off_and_a_stage_too_high_then_both_are_named_and_told(
     (message,) = messages.bodies
     assert all(reason in message for reason in reasons)
     assert sessions(project) == before
+
+
+def test_given_barriers_that_the_champion_was_not_judged_under_then_they_are_named(project: Path) -> None:
+    (reason,) = refused(project, live_parameters(NOBODY, **{"labels.stop_loss_atr": "2.5"}))
+
+    assert "labels.stop_loss_atr is 2.5, judged under 2.0" in reason
 
 
 def test_given_no_credentials_then_they_are_asked_for(project: Path) -> None:

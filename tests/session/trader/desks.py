@@ -19,6 +19,7 @@ from crypto_kedro.exchange.simulator.server import loopback_socket, server
 from crypto_kedro.exchange.simulator.settings import ApiKey, SimulatorSettings
 from crypto_kedro.session.clock import SessionClock, wall_clock_ms
 from crypto_kedro.session.cycle import CycleTerms
+from crypto_kedro.session.ending import EndRequest
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import Entry, Journal, JournalError
 from crypto_kedro.session.journal.records import Lineage, Record
@@ -184,9 +185,9 @@ async def desk_at(
 
 
 @asynccontextmanager
-async def at_work(desk: Desk) -> AsyncIterator[asyncio.Event]:
+async def at_work(desk: Desk) -> AsyncIterator[EndRequest]:
     """Let a desk's trader work while the context is open; the event asks it to end."""
-    asked = asyncio.Event()
+    asked = EndRequest()
     working = asyncio.create_task(desk.work(asked))
     try:
         yield asked

@@ -12,6 +12,7 @@ from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Cred
 from crypto_kedro.exchange.port import RetryLaterError
 from crypto_kedro.session.clock import wall_clock_ms
 from crypto_kedro.session.cycle import CycleTerms
+from crypto_kedro.session.ending import EndRequest
 from crypto_kedro.session.ownership import ForeignOrders
 from crypto_kedro.session.waking import Mode
 from crypto_kedro.trading.account import AccountState
@@ -91,7 +92,7 @@ def resting_after(exchange: Market, folder: Path, mode: Mode, **late: Any) -> li
                 async with at_work(desk):
                     await desk.tick()
             else:
-                await desk.work(asyncio.Event())
+                await desk.work(EndRequest())
             account = await real.account()
             assert account.long.amount
             return sorted(str(order.request.type) for order in account.open_orders)

@@ -18,6 +18,7 @@ from crypto_kedro.serving.face import FaceSettings
 from crypto_kedro.serving.face.readiness import checks
 from crypto_kedro.session.clock import wall_clock_ms
 from crypto_kedro.session.cycle import CycleTerms
+from crypto_kedro.session.ending import EndReason, EndRequest
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import JournalError
 from crypto_kedro.session.journal.records import (
@@ -36,7 +37,6 @@ from crypto_kedro.session.ownership import ForeignOrders
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.session.status import HaltState
 from crypto_kedro.session.stop import StopError, StopOrder, resume_session, standing_halt, stop_session
-from crypto_kedro.session.trader import BROKEN_OFF
 from crypto_kedro.session.waking import Mode
 from crypto_kedro.trading.money import Btc
 from crypto_kedro.trading.orders import OrderRequest, OrderType, PositionSide, Side
@@ -80,7 +80,7 @@ def test_given_one_cycle_when_it_is_over_then_the_session_has_ended_and_the_leas
 ) -> None:
     async def story() -> None:
         async with desk_at(exchange.url, tmp_path, Mode.ONCE) as desk:
-            await desk.work(asyncio.Event())
+            await desk.work(EndRequest())
             assert desk.status().counts.cycles == 1
             assert await is_free(tmp_path)
 
@@ -98,7 +98,7 @@ def test_given_one_cycle_that_the_exchange_breaks_off_then_its_sentence_comes_ou
     async def story() -> None:
         async with desk_at(exchange.url, tmp_path, Mode.ONCE, facts=Riddle()) as desk:
             with pytest.raises(CryptoKedroError, match="the answer is a riddle"):
-                await desk.work(asyncio.Event())
+                await desk.work(EndRequest())
 
     asyncio.run(story())
     assert kinds(tmp_path) == [SessionStarted, SessionEnded]
@@ -115,7 +115,7 @@ def test_given_another_who_trades_when_a_session_cannot_begin_then_that_is_told(
         assert await other.acquire()
         async with desk_at(exchange.url, tmp_path, mode, notifier=told) as desk:
             with pytest.raises(LeaseLostError):
-                await (desk.tick() if mode is Mode.TICK else desk.work(asyncio.Event()))
+                await (desk.tick() if mode is Mode.TICK else desk.work(EndRequest()))
         await other.release()
 
     asyncio.run(story())
@@ -168,7 +168,7 @@ def test_given_another_trader_when_ticked_then_it_is_refused_and_not_ready_until
             await other.acquire()
             with pytest.raises(LeaseLostError, match="stop that trader first"):
                 await desk.tick()
-            assert ready(desk) == {"data": False, "lease": True, "cycle": False, "pace": True}
+            assert ready(desk) == {"data": False, "lease": True, "cycle": False, "pace": True, "account": True}
             await other.release()
             await desk.tick()
             assert all(ready(desk).values())
@@ -189,7 +189,7 @@ def test_given_no_tick_for_long_then_it_is_not_ready(exchange: Market, tmp_path:
             ahead_ms = 9 * MINUTE_MS
             assert all(ready(desk).values())
             ahead_ms = 11 * MINUTE_MS
-            assert ready(desk) == {"data": True, "lease": True, "cycle": True, "pace": False}
+            assert ready(desk) == {"data": True, "lease": True, "cycle": True, "pace": False, "account": True}
 
     asyncio.run(story())
 
@@ -224,7 +224,7 @@ def test_given_a_tick_that_hangs_when_broken_off_then_its_session_has_ended_and_
     async def story() -> None:
         facts = NeverTold()
         async with desk_at(exchange.url, tmp_path, Mode.TICK, facts=facts) as desk:
-            working = asyncio.create_task(desk.work(asyncio.Event()))
+            working = asyncio.create_task(desk.work(EndRequest()))
             ticking = asyncio.create_task(desk.tick())
             await facts.asked.wait()
             working.cancel()
@@ -233,7 +233,7 @@ def test_given_a_tick_that_hangs_when_broken_off_then_its_session_has_ended_and_
             assert await is_free(tmp_path)
 
     asyncio.run(story())
-    assert written(tmp_path, SessionEnded)[-1].record.reason == BROKEN_OFF
+    assert written(tmp_path, SessionEnded)[-1].record.reason == EndReason.BROKEN_OFF
 
 
 def test_given_a_position_without_a_stop_when_ticked_then_the_tick_lasts_until_it_is_protected_or_closed(

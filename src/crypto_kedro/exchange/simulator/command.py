@@ -34,7 +34,9 @@ Faults of the streams:
 @click.option(
     "--fault", "bad_days", multiple=True, metavar="KIND=PROBABILITY", help="What goes wrong how often; any number."
 )
-@click.option("--seed", default=1, show_default=True, help="Seed of the synthetic market and the faults.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the synthetic market and the faults."
+)
 @click.option("--cash", default="1000000", show_default=True, help="JPY to start with.")
 @click.option("--btc", default="0", show_default=True, help="BTC to start with.")
 @click.option("--key", default="sim-key", show_default=True, help="API key that may trade.")

@@ -38,6 +38,7 @@ from crypto_kedro.parameters import (
     ComputeParameters,
     CostParameters,
     EvaluationParameters,
+    FeatureParameters,
     GateParameters,
     LabelParameters,
     TradingParameters,
@@ -48,6 +49,7 @@ from crypto_kedro.reporting.backtest_sections import trades_page, trades_plotly
 from crypto_kedro.reporting.evaluation_figures import equity_plotly, reliability_plotly
 from crypto_kedro.reporting.evaluation_report import EvaluationRecords, evaluation_html
 from crypto_kedro.serving.bundle import ModelBundle
+from crypto_kedro.tracking.judged_settings import settings_of
 from crypto_kedro.tracking.run import data_tags
 from crypto_kedro.trading.money import Jpy
 
@@ -96,6 +98,17 @@ def set_conditions(
         unproven_kelly=trading.sizing.unproven_kelly,
         limit_target=evaluation.matching.limit_target,
     )
+
+
+def record_settings(
+    features: FeatureParameters,
+    labels: LabelParameters,
+    trading: TradingParameters,
+    costs: CostParameters,
+    evaluation: EvaluationParameters,
+) -> dict[str, Any]:
+    """Return the settings that the model is judged under, for its version to keep; see `settings_of`."""
+    return settings_of(features, labels, trading, costs, evaluation.matching)
 
 
 def trade(
@@ -206,6 +219,7 @@ def pass_verdict(
     oos_predictions: pd.DataFrame,
     gate_results: dict[str, Any],
     evaluation: dict[str, Any],
+    judged_settings: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the verdict on the registered model, for the catalog to record and, if all gates passed, to promote.
 
@@ -217,7 +231,12 @@ def pass_verdict(
             "evaluation: the out-of-sample predictions are not those of the registered model; "
             "run `kedro run --pipelines training,evaluation`"
         )
-    return {"registered": registered_model, "gates": gate_results, "evaluation": evaluation}
+    return {
+        "registered": registered_model,
+        "gates": gate_results,
+        "evaluation": evaluation,
+        "settings": judged_settings,
+    }
 
 
 def cross_validate(

@@ -13,6 +13,7 @@ from crypto_kedro.pipelines.evaluation.nodes import (
     draw_trades,
     examine_lineage,
     pass_verdict,
+    record_settings,
     score_out_of_sample,
     set_conditions,
     trade,
@@ -36,6 +37,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 ],
                 "conditions",
                 name="set_conditions",
+            ),
+            node(
+                record_settings,
+                ["params:features", "params:labels", "params:trading", "params:costs", "params:evaluation"],
+                "judged_settings",
+                name="record_settings",
             ),
             node(
                 trade,
@@ -81,7 +88,7 @@ def create_pipeline(**_: object) -> Pipeline:
             node(apply_gates, ["evaluation", "rival", "params:gates"], "gate_results", name="apply_gates"),
             node(
                 pass_verdict,
-                inputs=["registered_model", "oos_predictions", "gate_results", "evaluation"],
+                inputs=["registered_model", "oos_predictions", "gate_results", "evaluation", "judged_settings"],
                 outputs="promotion",
                 name="pass_verdict",
             ),

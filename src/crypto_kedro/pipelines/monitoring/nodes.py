@@ -45,10 +45,10 @@ def read_session(
 
     Raises:
         LineageError: there is no such session.
-        JournalError: the journal cannot be read.
+        JournalError: the journal cannot be read, or was altered.
     """
     folder = _folder(project_path, monitoring, session)
-    with Journal.open(folder.journal, read_only=True) as journal:
+    with Journal.open_as_evidence(folder.journal) as journal:
         return MonitoredSession(folder, read_period(journal, monitoring.session))
 
 
@@ -94,6 +94,7 @@ def compare_session(
         engine=evaluation.matching.engine(),
         capital=start.capital,
         unproven_kelly=first.observation.kelly,
+        limit_target=start.limit_target,
     )
     plan = replace(conditions.plan(), settings=start.settings, funding_stage=start.funding_stage)
     code = code_version(project_path).as_tags()["git_sha"]

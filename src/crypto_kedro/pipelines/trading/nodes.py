@@ -7,15 +7,24 @@ from typing import Any
 from crypto_kedro.credentials import CredentialStore
 from crypto_kedro.errors import ConfigurationError, CryptoKedroError, LineageError
 from crypto_kedro.features.catalogue import load_feature_set
-from crypto_kedro.parameters import CostParameters, FeatureParameters, LabelParameters, TradingParameters
+from crypto_kedro.parameters import (
+    CostParameters,
+    EvaluationParameters,
+    FeatureParameters,
+    LabelParameters,
+    MatchingParameters,
+    TradingParameters,
+)
 from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.pipelines.trading.performance import Performance, perform, tell_not_begun
 from crypto_kedro.real_money import Candidacy, candidacy
 from crypto_kedro.session.arming import require_armed
 from crypto_kedro.session.cycle import CycleTerms
+from crypto_kedro.session.ending import EndRequest
 from crypto_kedro.session.journal.records import Lineage
 from crypto_kedro.session.live_window import LiveModel
 from crypto_kedro.session.signals import run_until_signalled
+from crypto_kedro.tracking.judged_settings import accepted_limits, settings_of
 from crypto_kedro.tracking.provenance import code_version
 from crypto_kedro.tracking.traded_model import Shelf, TradedModel
 
@@ -31,6 +40,7 @@ def run_session(
     labels: LabelParameters,
     features: FeatureParameters,
     costs: CostParameters,
+    evaluation: EvaluationParameters,
     credentials: CredentialStore,
 ) -> dict[str, Any]:
     """Trade until the session is over, and return what it came to.
@@ -43,6 +53,7 @@ def run_session(
         labels: the group ``labels``, for the barriers.
         features: the group ``features``.
         costs: the group ``costs``, for the slippage.
+        evaluation: the group ``evaluation``, for the type of the target order.
         credentials: API key, addresses of webhooks and the token of the face.
 
     Raises:
@@ -54,16 +65,20 @@ def run_session(
     if session is None:
         raise ConfigurationError("session: this environment trades nothing; add --env paper or --env live")
     try:
-        performance = _performance(project_path, shelf, session, trading, labels, features, costs, credentials)
-    except CryptoKedroError as error:
+        performance = _performance(
+            project_path, shelf, session, trading, labels, features, costs, evaluation.matching, credentials
+        )
+    except Exception as error:
         asyncio.run(tell_not_begun(session, credentials, error))
         raise
     record: dict[str, Any] = {}
 
-    async def work(asked: asyncio.Event) -> None:
-        record.update(await perform(performance, asked))
+    async def work(asked: EndRequest) -> None:
+        await perform(performance, asked, record)
 
     ending = asyncio.run(run_until_signalled(work))
+    if not record:
+        raise CryptoKedroError(f"{session.environment}: the session was asked to end before it began; nothing was sent")
     return {**record, "ending": ending.value}
 
 
@@ -75,13 +90,16 @@ def _performance(
     labels: LabelParameters,
     features: FeatureParameters,
     costs: CostParameters,
+    matching: MatchingParameters,
     credentials: CredentialStore,
 ) -> Performance:
     """Choose the model and put together what a session is performed with; see `run_session`."""
+    own = settings_of(features, labels, trading, costs, matching)
     if session.environment == "live":
-        model = _armed(candidacy(project_path, shelf, session, len(trading.stages), credentials))
+        model = _armed(candidacy(project_path, shelf, session, own, credentials))
     else:
         model = _choose(shelf, session)
+    accepted = accepted_limits(model.version, model.tags, own, accepts_tighter=session.accept_tighter_limits)
     settings = trading.settings(labels, model.bundle.confidence_threshold, costs.slippage)
     feature_set = load_feature_set(project_path / CATALOGUE, features.feature_set)
     return Performance(
@@ -94,6 +112,8 @@ def _performance(
             funding_stage=session.funding_stage,
             kelly=trading.sizing.unproven_kelly if model.kelly is None else model.kelly,
             foreign_orders=session.foreign_orders,
+            limit_target=matching.limit_target,
+            accepted_limits=accepted,
         ),
         credentials=credentials,
     )

@@ -1,6 +1,7 @@
 """A session put together: exchange, trader, HTTP face and messages, from the first moment to the last."""
 
 import asyncio
+import contextlib
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +18,19 @@ from crypto_kedro.reporting.messages.courier import OnFailure
 from crypto_kedro.reporting.messages.notifier import MessageNotifier, open_notifier
 from crypto_kedro.session.clock import SessionClock, wall_clock_ms
 from crypto_kedro.session.cycle import CycleTerms
+from crypto_kedro.session.ending import EndReason, EndRequest
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal.records import Lineage
 from crypto_kedro.session.live_window import LiveFacts, LiveModel
 from crypto_kedro.session.modes import Desk, open_desk
 from crypto_kedro.session.notice import Notice, not_begun
+from crypto_kedro.session.open_exchange import OpenExchange
 from crypto_kedro.session.opening import Outfit
 from crypto_kedro.session.status import TraderStatus
 from crypto_kedro.session.waking import Mode
+
+_FINISH_S = 5.0
+"""Real seconds in which a session may finish after its exchange has failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,8 +59,13 @@ class Performance:
         return SessionFolder.of(self.project_path, self.session.folder_name)
 
 
-async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, Any]:
-    """Trade until the session is over or asked to end, and return what it came to.
+async def perform(performance: Performance, asked: EndRequest, record: dict[str, Any]) -> None:
+    """Trade until the session is over or asked to end.
+
+    Args:
+        performance: what the session is put together from.
+        asked: ends it.
+        record: takes in the result, however the session ends once its journal is open.
 
     Raises:
         CryptoKedroError: the session cannot begin or go on.
@@ -65,20 +76,42 @@ async def perform(performance: Performance, asked: asyncio.Event) -> dict[str, A
             _notifier(performance.session, performance.credentials, undelivered.note)
         )
         try:
-            desk, clock = await _opened(performance, notifier, undelivered, stack)
-        except CryptoKedroError as error:
+            desk, opened = await _opened(performance, notifier, undelivered, stack)
+        except Exception as error:
             notifier.notify(_notice_of(performance.session, error))
             raise
+        stack.callback(lambda: record.update(_record(desk.status())))
         lasts_ms = performance.session.lasts_ms
         if lasts_ms is not None:
-            ending = asyncio.create_task(_ask_after(asked, clock, lasts_ms))
+            ending = asyncio.create_task(_ask_after(asked, opened.clock, lasts_ms))
             stack.callback(ending.cancel)
-        await desk.work(asked)
-        return _record(desk.status())
+        await _work(desk, asked, opened.failure)
 
 
-async def tell_not_begun(session: SessionParameters, credentials: CredentialStore, error: CryptoKedroError) -> None:
-    """Tell everybody who listens that a session could not be put together."""
+async def _work(desk: Desk, asked: EndRequest, failure: "asyncio.Future[None] | None") -> None:
+    """Trade until the work is over, or until an exchange inside this process has failed.
+
+    Raises:
+        CryptoKedroError: the session cannot go on.
+    """
+    working = asyncio.create_task(desk.work(asked))
+    try:
+        if failure is not None:
+            await asyncio.wait({working, failure}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                asked.ask(EndReason.EXCHANGE_FAILED)
+                await asyncio.wait({working}, timeout=_FINISH_S)
+                working.cancel()
+                with contextlib.suppress(asyncio.CancelledError, CryptoKedroError):
+                    await working
+                failure.result()
+        await working
+    finally:
+        working.cancel()
+
+
+async def tell_not_begun(session: SessionParameters, credentials: CredentialStore, error: Exception) -> None:
+    """Notify every channel that a session could not be put together."""
     try:
         async with _notifier(session, credentials, Undelivered().note) as notifier:
             notifier.notify(_notice_of(session, error))
@@ -89,8 +122,8 @@ async def tell_not_begun(session: SessionParameters, credentials: CredentialStor
 
 async def _opened(
     performance: Performance, notifier: MessageNotifier, undelivered: Undelivered, stack: AsyncExitStack
-) -> tuple[Desk, SessionClock]:
-    """Open exchange, desk and face, and return the desk with the clock that it works by.
+) -> tuple[Desk, OpenExchange]:
+    """Open exchange, desk and face, and return the desk with the exchange that it trades at.
 
     Raises:
         CryptoKedroError: one of them cannot be opened.
@@ -118,7 +151,7 @@ async def _opened(
     stack.callback(undelivered.write_with, None)
     face = None if session.mode is Mode.ONCE else session.face
     await stack.enter_async_context(shown(desk, face, secrets.face_token()))
-    return desk, opened.clock
+    return desk, opened
 
 
 def _notifier(
@@ -128,15 +161,15 @@ def _notifier(
     return open_notifier(messages.open_channels(credentials.webhooks), on_failure, messages.delivery_settings())
 
 
-def _notice_of(session: SessionParameters, error: CryptoKedroError) -> Notice:
+def _notice_of(session: SessionParameters, error: Exception) -> Notice:
     return Notice(not_begun(error), wall_clock_ms(), session.environment)
 
 
-async def _ask_after(asked: asyncio.Event, clock: SessionClock, lasts_ms: int) -> None:
+async def _ask_after(asked: EndRequest, clock: SessionClock, lasts_ms: int) -> None:
     until_ms = clock.now_ms() + lasts_ms
-    while clock.now_ms() < until_ms:
+    while clock.now_ms() < until_ms and not asked.is_set():
         await clock.wait(until_ms, asked, 1.0)
-    asked.set()
+    asked.ask(EndReason.TIME_OVER)
 
 
 def _record(status: TraderStatus) -> dict[str, Any]:

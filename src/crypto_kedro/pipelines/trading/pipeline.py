@@ -19,6 +19,7 @@ def create_pipeline() -> Pipeline:
                     "labels": "params:labels",
                     "features": "params:features",
                     "costs": "params:costs",
+                    "evaluation": "params:evaluation",
                     "credentials": "credentials",
                 },
                 "session_record",

@@ -10,8 +10,12 @@ _ENGLISH = {
     "foreign_fill": "trade of somebody else on the account",
     "lease_store": "the lease cannot be renewed",
     "half_halted": "the halt is written in one place only",
+    "journal_damaged": "the journal is damaged; nothing more is opened",
     "day_digest_failed": "no digest of the day",
     "session_not_begun": "the session could not begin",
+    "session_failed": "a fault ended the session",
+    "cycle_fault": "a fault of the program, trading is halted",
+    "exchange_contradicts": "exchange and journal do not agree",
     "start_delayed": "the start waits for the exchange",
 }
 _JAPANESE = {
@@ -22,8 +26,12 @@ _JAPANESE = {
     "foreign_fill": "口座に他者の約定",
     "lease_store": "リースを更新できない",
     "half_halted": "停止の記録が片方だけ",
+    "journal_damaged": "取引記録の破損。新規取引を停止",
     "day_digest_failed": "日次ダイジェストを作成できない",
     "session_not_begun": "セッションを開始できない",
+    "session_failed": "障害によりセッションが終了",
+    "cycle_fault": "プログラムの障害、取引を停止",
+    "exchange_contradicts": "取引所と記録が一致しない",
     "start_delayed": "取引所の応答を待って開始を延期中",
 }
 _WORDS = {Language.ENGLISH: _ENGLISH, Language.JAPANESE: _JAPANESE}

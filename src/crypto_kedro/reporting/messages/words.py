@@ -8,14 +8,18 @@ from crypto_kedro.reporting.messages.incidents import incident_words
 from crypto_kedro.reporting.messages.outbox import Telling
 from crypto_kedro.reporting.messages.reasons import reason_words
 from crypto_kedro.reporting.messages.settings import Language
+from crypto_kedro.session.ending import EndReason
 from crypto_kedro.session.notice import (
     DayClosed,
+    Exposure,
     IncidentOver,
     IncidentSeen,
     News,
     PositionClosed,
     PositionOpened,
     SessionBegan,
+    SessionFailed,
+    SessionOver,
     Severity,
     TradingHalted,
 )
@@ -54,6 +58,7 @@ class Message:
 _ENGLISH = {
     "session_began": ("Trading begins", "Model {model}, stage {stage}, equity {equity}\nSession {session_id}{halt}"),
     "session_over": ("Trading ends", "{reason}; equity {equity}\nSession {session_id}"),
+    "session_failed": ("Trading ended by a fault", "{error}\n{exposure}\nSession {session_id}"),
     "position_opened": ("Opened {side} {amount} at {price}", "Stop {stop}, take-profit {take_profit}"),
     "position_bare": ("No stop: {side} {amount}", "No stop rests at the exchange for this position"),
     "position_closed": ("Closed {side} {amount} at {price}: {net}", "{reason}"),
@@ -73,6 +78,7 @@ _ENGLISH = {
 _JAPANESE = {
     "session_began": ("取引を開始", "モデル {model}、ステージ {stage}、純資産 {equity}\nセッション {session_id}{halt}"),
     "session_over": ("取引を終了", "{reason}、純資産 {equity}\nセッション {session_id}"),
+    "session_failed": ("障害により取引を終了", "{error}\n{exposure}\nセッション {session_id}"),
     "position_opened": ("新規 {side} {amount} @ {price}", "逆指値 {stop}、利確 {take_profit}"),
     "position_bare": ("逆指値なし: {side} {amount}", "この建玉の逆指値が取引所にありません"),
     "position_closed": ("決済 {side} {amount} @ {price}: {net}", "{reason}"),
@@ -107,6 +113,29 @@ _REPEATED = {
 _LOST = {
     Language.ENGLISH: "{lost} earlier messages could not be delivered; the journal has them",
     Language.JAPANESE: "これより前の通知 {lost} 件は届けられませんでした(記録はジャーナルにあります)",
+}
+_ENDS = {
+    EndReason.ASKED: "終了の要求",
+    EndReason.TIME_OVER: "session.minutes の時間が経過",
+    EndReason.ONE_CYCLE: "1 サイクルのみの実行",
+    EndReason.TICK_OVER: "ティックの完了",
+    EndReason.BROKEN_OFF: "期限内に終えるため中断",
+    EndReason.EXCHANGE_FAILED: "セッション内の取引所に障害",
+    EndReason.FAULT: "障害による終了",
+}
+_EXPOSURES = {
+    Language.ENGLISH: {
+        Exposure.FLAT: "Nothing is open",
+        Exposure.PROTECTED: "A stop rests for every open position",
+        Exposure.UNPROTECTED: "A position is open without a stop: look at the exchange now",
+        Exposure.UNKNOWN: "Whether a position is open is not known: look at the exchange now",
+    },
+    Language.JAPANESE: {
+        Exposure.FLAT: "建玉なし",
+        Exposure.PROTECTED: "すべての建玉に逆指値あり",
+        Exposure.UNPROTECTED: "逆指値のない建玉があります。すぐに取引所を確認してください",
+        Exposure.UNKNOWN: "建玉の有無は不明です。すぐに取引所を確認してください",
+    },
 }
 _NO_ENTRY = {
     Language.ENGLISH: "Not entered, of {bars} bars: {reasons}",
@@ -161,6 +190,10 @@ def _values(news: News, language: Language) -> dict[str, str]:
             values["funnel"] = _funnel(news, language)
         case SessionBegan():
             values["halt"] = "" if news.halt is None else _HALTED[language].format(halt=news.halt)
+        case SessionOver() if language is Language.JAPANESE and news.reason in set(EndReason):
+            values["reason"] = _ENDS[EndReason(news.reason)]
+        case SessionFailed():
+            values["exposure"] = _EXPOSURES[language][news.exposure]
         case PositionOpened(stop=None):
             values["stop"] = _NO_STOP[language]
         case IncidentSeen() | IncidentOver():

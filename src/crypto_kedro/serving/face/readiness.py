@@ -14,7 +14,7 @@ def checks(status: TraderStatus, settings: FaceSettings) -> Mapping[str, bool]:
 
     Returns:
         ``data``: the latest bar is fresh and not from the future; ``lease``: this process may send orders; ``cycle``:
-        the last cycle went well; ``pace``: it is not long ago.
+        the last cycle went well; ``pace``: it is not long ago; ``account``: exchange and journal agree.
     """
     cycle = status.last_cycle
     idle_ms = status.now_ms - (status.started_at_ms if cycle is None else cycle.ended_at_ms)
@@ -25,12 +25,14 @@ def checks(status: TraderStatus, settings: FaceSettings) -> Mapping[str, bool]:
             "lease": True,
             "cycle": cycle is None or cycle.error is None,
             "pace": _is_within(idle_ms, settings.max_cycle_age_ms),
+            "account": cycle is None or cycle.contradiction is None,
         }
     return {
         "data": _is_within(status.data_age_ms, settings.max_data_age_ms),
         "lease": status.lease_held,
         "cycle": cycle is not None and cycle.error is None,
         "pace": cycle is not None and _is_within(idle_ms, settings.max_cycle_age_ms),
+        "account": cycle is None or cycle.contradiction is None,
     }
 
 

@@ -3,5 +3,16 @@
 from crypto_kedro.session.journal.entry import Entry, HaltInForce, Head, OpenIntent, Writer
 from crypto_kedro.session.journal.records import JournalError
 from crypto_kedro.session.journal.store import Journal, OutdatedFenceError
+from crypto_kedro.session.journal.verification import AlteredJournalError
 
-__all__ = ["Entry", "HaltInForce", "Head", "Journal", "JournalError", "OpenIntent", "OutdatedFenceError", "Writer"]
+__all__ = [
+    "AlteredJournalError",
+    "Entry",
+    "HaltInForce",
+    "Head",
+    "Journal",
+    "JournalError",
+    "OpenIntent",
+    "OutdatedFenceError",
+    "Writer",
+]

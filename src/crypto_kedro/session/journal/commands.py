@@ -81,7 +81,7 @@ def lineage(
     from crypto_kedro.session.journal.lineage import trace_order
 
     try:
-        with Journal.open(file or chosen_journal(metadata.project_path, env), read_only=True) as journal:
+        with Journal.open_as_evidence(file or chosen_journal(metadata.project_path, env)) as journal:
             traced = trace_order(journal, order_id)
         if registry:
             _confirm(metadata.project_path, traced)

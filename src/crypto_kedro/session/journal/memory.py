@@ -16,6 +16,7 @@ from crypto_kedro.session.journal.records import (
     SessionStarted,
 )
 from crypto_kedro.trading.ledger import TradeLedger
+from crypto_kedro.trading.orders import Fill
 
 REMEMBERED: tuple[type[Record], ...] = (*HISTORY, SessionStarted, Intended, Answered, Halted, Resumed)
 """Kinds of records that a `JournalMemory` takes in; the others tell it nothing."""
@@ -26,14 +27,14 @@ class JournalMemory:
 
     Attributes:
         halt: in force now.
-        trade_ids: of the fills written down.
+        fills_ms: execution time of each fill by its trade id, Unix milliseconds UTC.
     """
 
-    __slots__ = ("_history", "_intents", "_open", "_sessions", "halt", "trade_ids")
+    __slots__ = ("_history", "_intents", "_open", "_sessions", "fills_ms", "halt")
 
     def __init__(self) -> None:
         self.halt: HaltInForce | None = None
-        self.trade_ids: set[int] = set()
+        self.fills_ms: dict[int, int] = {}
         self._sessions: set[str] = set()
         self._intents: set[str] = set()
         self._open: dict[str, OpenIntent] = {}
@@ -58,7 +59,7 @@ class JournalMemory:
             self._begin(entry, record)
         elif isinstance(record, HISTORY):
             if isinstance(record, FillSeen):
-                self._see(record.fill.trade_id)
+                self._see(record.fill)
             self._history.take(entry)
 
     def unanswered(self) -> tuple[OpenIntent, ...]:
@@ -101,7 +102,7 @@ class JournalMemory:
         flatten = halted.flatten or (before is not None and before.flatten)
         self.halt = HaltInForce(halted.by, halted.reason, flatten, before.since_ms if before else at_ms)
 
-    def _see(self, trade_id: int) -> None:
-        if trade_id in self.trade_ids:
-            raise JournalError(f"journal: fill {trade_id} is written down already; write down each fill once")
-        self.trade_ids.add(trade_id)
+    def _see(self, fill: Fill) -> None:
+        if fill.trade_id in self.fills_ms:
+            raise JournalError(f"journal: fill {fill.trade_id} is written down already; write down each fill once")
+        self.fills_ms[fill.trade_id] = fill.executed_at_ms

@@ -99,6 +99,8 @@ class SessionStarted(Record, frozen=True):
         settings: of the decision core, in force for the whole session.
         capital: what the account is worth; that of the first session begins the ledger.
         funding_stage: the capital stage that a human allowed, from 1.
+        limit_target: whether the target rests as a limit order rather than as a take-profit order.
+        accepted_limits: risk limits that are tighter than those that the model was judged under, one sentence each.
     """
 
     environment: str
@@ -106,6 +108,8 @@ class SessionStarted(Record, frozen=True):
     settings: TradingSettings
     capital: Jpy
     funding_stage: int
+    limit_target: bool = False
+    accepted_limits: tuple[str, ...] = ()
 
 
 class CycleStarted(Record, frozen=True):

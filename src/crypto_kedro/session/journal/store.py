@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar, overload
 
@@ -12,7 +13,9 @@ from crypto_kedro.session.journal.encoding import decode_record, encode_record
 from crypto_kedro.session.journal.entry import Entry, HaltInForce, Head, OpenIntent, Writer
 from crypto_kedro.session.journal.memory import REMEMBERED, JournalMemory
 from crypto_kedro.session.journal.records import JournalError, Record
+from crypto_kedro.session.journal.signed_head import SignedHead
 from crypto_kedro.session.journal.sync_probe import SyncProbe
+from crypto_kedro.session.journal.verification import Watch, known_state, verify_chain
 from crypto_kedro.trading.ledger import TradeLedger
 
 R = TypeVar("R", bound=Record)
@@ -22,7 +25,10 @@ class OutdatedFenceError(JournalError):
     """Another process has taken over the lease and written to the journal; this one must send nothing more."""
 
 
+DAMAGED = "journal"
+"""Who halts when the file is damaged."""
 _COLUMNS = "seq, at_ms, session_id, fence, kind, body, hash"
+_LAST_AT = "SELECT at_ms FROM entries ORDER BY seq DESC LIMIT 1"
 _PAGE = 500
 """Entries read at once, so that a long reading neither fills the memory nor keeps the file from being tidied."""
 
@@ -39,6 +45,8 @@ class Journal:
         self._probe = probe
         self._memory = JournalMemory()
         self._taken = 0
+        self._last_at_ms = 0
+        self._watch: Watch | None = None
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
@@ -62,6 +70,41 @@ class Journal:
         except OSError as error:
             database.close()
             raise JournalError(f"journal {path}: cannot be opened ({error}); look at the disk") from error
+
+    @classmethod
+    def open_to_trade(cls, path: Path) -> Self:
+        """Open a journal for writing, verify it, and watch its file from now on; see `damage`.
+
+        Raises:
+            AlteredJournalError: it was altered, cut off, emptied, deleted or replaced since it was last written.
+            JournalError: the file cannot be opened, or is no journal.
+        """
+        # Before it is opened, which makes and changes files.
+        known = known_state(path)
+        journal = cls.open(path)
+        try:
+            journal._watch = Watch(path, journal._database, known)
+            journal._last_at_ms = next((row[0] for row in journal._rows(_LAST_AT)), 0)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    @classmethod
+    def open_as_evidence(cls, path: Path) -> Self:
+        """Open a journal for reading and verify it from its first entry on.
+
+        Raises:
+            AlteredJournalError: it was altered or cut off.
+            JournalError: the file cannot be opened, or is no journal.
+        """
+        journal = cls.open(path, read_only=True)
+        try:
+            journal.verify()
+        except BaseException:
+            journal.close()
+            raise
+        return journal
 
     def __enter__(self) -> Self:
         return self
@@ -102,10 +145,13 @@ class Journal:
         try:
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                self._insert(writer, at_ms, records, bodies)
+                last_hash = self._insert(writer, at_ms, records, bodies)
                 self._database.execute("COMMIT")
                 if self._probe is not None:
                     self._probe.ask()
+                self._last_at_ms = at_ms
+                if self._watch is not None:
+                    self._watch.advance(Head(self._taken, last_hash))
             except BaseException:
                 self._forget()
                 raise
@@ -136,45 +182,41 @@ class Journal:
             yield Entry(seq, at_ms, session, fence, decode_record(body))
 
     def verify(self, known: Head | None = None) -> Head:
-        """Check the hash of every entry.
+        """Check the hash of each entry.
 
         Args:
-            known: a head that this journal once had, kept elsewhere; without it a journal whose last entries were cut
-                off looks whole.
+            known: a head that this journal once had; None takes the one that is signed off next to it, if any. Without
+                one a journal whose last entries were cut off looks whole.
 
         Returns:
             The present head.
 
         Raises:
-            JournalError: an entry was changed, added, left out or cut off; the message names the first.
+            AlteredJournalError: an entry was changed, added, left out or cut off; the message names the first.
+            JournalError: the file cannot be read.
         """
-        previous, expected = GENESIS, 1
-        for row in self._stored((), None, 0):
-            link, stored = Link(*row[:-1]), row[-1]
-            if link.seq != expected:
-                raise JournalError(f"journal {self._path}: entry {expected} is missing; restore the file from a copy")
-            if link_hash(previous, link) != stored or decode_record(link.body).kind() != link.kind:
-                raise JournalError(f"journal {self._path}: entry {link.seq} was altered; restore the file from a copy")
-            if known is not None and link.seq == known.seq and stored != known.hash:
-                raise JournalError(
-                    f"journal {self._path}: entry {known.seq} is not the one that was there before; "
-                    "the journal was written anew"
-                )
-            previous, expected = stored, expected + 1
-        if known is not None and known.seq >= expected:
-            raise JournalError(
-                f"journal {self._path}: it ends at entry {expected - 1} and once had {known.seq}; "
-                "its end was cut off, restore the file from a copy"
-            )
-        return Head(expected - 1, previous)
+        signed = SignedHead.read(self._path) if known is None else None
+        return verify_chain(self._path, self._database, signed.head if signed is not None else known)
+
+    def damage(self) -> str | None:
+        """Return what happened to the file while it is open to trade, in a sentence; None while it is whole.
+
+        It stays damaged; what is appended then is not signed off.
+        """
+        return None if self._watch is None else self._watch.look()
 
     def unanswered(self) -> tuple[OpenIntent, ...]:
         """Return the intents of all sessions that have no final answer, oldest first."""
         return self._up_to_date().unanswered()
 
     def halt(self) -> HaltInForce | None:
-        """Return the halt in force; None when trading is allowed."""
-        return self._up_to_date().halt
+        """Return the halt in force; None when trading is allowed. A damaged journal is a halt."""
+        damage = self.damage()
+        if damage is None:
+            return self._up_to_date().halt
+        with suppress(JournalError):
+            self._up_to_date()
+        return self._memory.halt or HaltInForce(DAMAGED, damage, flatten=False, since_ms=self._last_at_ms)
 
     def ledger(self) -> TradeLedger | None:
         """Return the account's history, folded from the fills, transfers and equity points of all sessions.
@@ -188,16 +230,24 @@ class Journal:
 
     def has_fill(self, trade_id: int) -> bool:
         """Whether a fill is written down already."""
-        return trade_id in self._up_to_date().trade_ids
+        return self.fill_ms(trade_id) is not None
+
+    def fill_ms(self, trade_id: int) -> int | None:
+        """Return when a fill was executed, Unix milliseconds UTC; None if it is not written down."""
+        return self._up_to_date().fills_ms.get(trade_id)
 
     def close(self) -> None:
         """Close the file."""
+        self.damage()
         self._database.close()
+        if self._watch is not None:
+            self._watch.sign_closed()
         if self._probe is not None:
             self._probe.close()
 
-    def _insert(self, writer: Writer, at_ms: int, records: tuple[Record, ...], bodies: list[str]) -> None:
-        """Write the rows within a transaction, and take them in."""
+    def _insert(self, writer: Writer, at_ms: int, records: tuple[Record, ...], bodies: list[str]) -> str:
+        """Write the rows within a transaction, and take them in; return the hash of the last."""
+        self.damage()
         head, highest = self.head, self.highest_fence
         fence = highest if writer.fence is None else writer.fence
         if fence < highest:
@@ -214,6 +264,7 @@ class Journal:
             self._database.execute(f"INSERT INTO entries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", (*link, previous))
             memory.take(Entry(seq, at_ms, writer.session_id, fence, record))
         self._taken = seq
+        return previous
 
     def _forget(self) -> None:
         """Undo an append that failed; the memory holds some of it and is made anew when next asked."""

@@ -17,7 +17,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
 from crypto_kedro.errors import BundleError, LineageError
-from crypto_kedro.serving.bundle import ModelBundle, load_bundle
+from crypto_kedro.serving.bundle import DESCRIPTION_FILE, ModelBundle, load_bundle
 from crypto_kedro.serving.probability import CLASS_NAMES
 from crypto_kedro.tracking.run import feature_tags, flatten
 from crypto_kedro.tracking.tags import EVALUATION_RUN_TAG, GATE_TAG, REASON_TAG, VERDICT_TAG
@@ -264,4 +264,7 @@ def registered_bundle(name: str, version: str) -> ModelBundle:
         raise LineageError(
             f"{name} version {version} cannot be read from MLflow ({error}); restore its artifacts or move its alias"
         ) from error
-    return load_bundle(next(Path(folder).rglob("bundle.json")).parent)
+    description = next(Path(folder).rglob(DESCRIPTION_FILE), None)
+    if description is None:
+        raise LineageError(f"{name} version {version} holds no bundle; restore its artifacts or move its alias")
+    return load_bundle(description.parent)

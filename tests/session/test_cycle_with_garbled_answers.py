@@ -76,7 +76,7 @@ def test_given_garbled_answers_to_orders_then_each_is_found_and_the_position_is_
 
 
 @pytest.mark.parametrize("kind", [FaultKind.GARBLED, FaultKind.SERVER_ERROR])
-@pytest.mark.parametrize("where", [ASSETS, MARGIN])
+@pytest.mark.parametrize("where", [ASSETS, MARGIN, HISTORY])
 def test_given_money_that_stays_unknown_when_a_stop_is_missing_then_it_is_set_right_and_nothing_is_opened(
     tmp_path: Path, where: str, kind: FaultKind
 ) -> None:

@@ -301,11 +301,11 @@ class Cycle:
         sent_before = self._dispatcher.sent
         fills_first = self._log.trigger is Trigger.STREAM
         view = self._truth.view or await self._truth.read(fills_first=fills_first, to_protect=True)
-        lacks_money = self._truth.lacks_money
+        incomplete = self._truth.incomplete
         view = await self._tending.tend(view, "position", may_enter=False)
         self._note_contradiction()
-        if lacks_money is not None:
-            raise lacks_money
+        if incomplete is not None:
+            raise incomplete
         facts = await self._latest_facts(view)
         await self._mark_midnight()
         decided = None if facts is None else await self._decide(facts, sent_before)

@@ -4,6 +4,7 @@ import os
 import warnings
 
 from crypto_kedro.catalog import ProjectCatalog
+from crypto_kedro.configuration import ProjectConfigLoader
 from crypto_kedro.hooks import ConfigurationHooks, CredentialsHooks, SummaryHooks, TrackingHooks
 
 # Nothing that runs here reports home unless the user says otherwise.
@@ -16,6 +17,8 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 HOOKS = (ConfigurationHooks(), CredentialsHooks(), TrackingHooks(), SummaryHooks())
 
 DATA_CATALOG_CLASS = ProjectCatalog
+
+CONFIG_LOADER_CLASS = ProjectConfigLoader
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -79,6 +79,24 @@ def test_given_results_on_disk_when_only_evaluation_is_run_then_it_starts_from_t
     assert (project / "data" / "07_model_output" / "oos_predictions.parquet").stat().st_mtime_ns == before
 
 
+def test_stages_with_other_parameters_or_candles_name_the_pipeline_to_run(project: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "project"
+    shutil.copytree(project, mixed)
+    other = f"{REHEARSAL},data.synthetic.seed=8"
+
+    refused = kedro(mixed, "run", "--pipelines", "training", "--params", other)
+    assert refused.returncode == 1
+    assert "data.synthetic.seed = 7, it is 8 now; run `kedro run --pipelines data`" in refused.stderr
+
+    assert kedro(mixed, "run", "--pipelines", "data", "--params", other).returncode == 0
+    before = contents(mixed)
+    refused = kedro(mixed, "run", "--pipelines", "training", "--params", other)
+    assert refused.returncode == 1
+    assert "run `kedro run --pipelines features`" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert contents(mixed) == before
+
+
 def test_given_an_evaluation_when_a_decision_is_explained_then_every_gate_is_printed(project: Path) -> None:
     decided = pd.read_parquet(project / "data" / "07_model_output" / "bar_reasons.parquet")["decided_at"].iloc[100]
 

@@ -271,6 +271,6 @@ def test_given_a_damaged_credentials_file_then_its_line_is_named_and_nothing_of_
         file.write_text(kept)
 
     assert run.returncode == 1
-    assert "credentials.yml in conf/local or the environment's folder cannot be read at line" in run.stderr
+    assert "conf/local/credentials.yml cannot be read at line" in run.stderr
     assert KEYS.secret not in run.stdout + run.stderr
     assert KEYS.key not in run.stdout + run.stderr

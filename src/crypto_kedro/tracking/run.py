@@ -56,7 +56,7 @@ def connect(target: TrackingTarget, project_path: Path) -> None:
         with short_requests():
             check_reachable(target.uri)
             _select(target, project_path)
-    except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
+    except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as error:
         reason = without_credentials((str(error).splitlines() or [type(error).__name__])[0])
         # The original would be printed with its chain, and its text holds the whole URI.
         raise ConfigurationError(

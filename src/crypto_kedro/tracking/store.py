@@ -65,8 +65,9 @@ def check_folders(folders: Iterable[Path]) -> None:
         ConfigurationError: one of them cannot be written to.
     """
     for folder in sorted(set(folders)):
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        existing = folder
         try:
+            existing = next(path for path in (folder, *folder.parents) if path.exists())
             with tempfile.TemporaryFile(dir=existing):
                 pass
         except (OSError, UnicodeError) as error:

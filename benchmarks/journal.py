@@ -108,7 +108,24 @@ def time_reading(path: Path) -> None:
     print(f"{DAYS} days: {head.seq:,} entries, {path.stat().st_size / 1e6:.0f} MB")
     print(f"open, with intents and ledger: {opened - started:.2f} s; verify: {verified - opened:.1f} s")
     spent = replayed - verified
+    time_start(path)
     print(f"replay, verified first: {session.decisions:,} decisions, {spent / session.decisions * 1e3:.1f} ms each")
+
+
+def time_start(path: Path) -> None:
+    """Print the time to open and verify a journal as a session does, and to see that its file is still the same."""
+    Journal.open_to_trade(path).close()
+    starts, looks = [], []
+    for _ in range(20):
+        started = time.perf_counter()
+        with Journal.open_to_trade(path) as journal:
+            starts.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            journal.damage()
+            looks.append(time.perf_counter() - started)
+    usual, worst = statistics.median(starts) * 1e3, max(starts) * 1e3
+    print(f"open and verify at a start: median {usual:.1f} ms, largest {worst:.1f} ms")
+    print(f"looking whether the file is the same: median {statistics.median(looks) * 1e6:.0f} us")
 
 
 def main() -> None:

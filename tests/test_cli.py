@@ -58,6 +58,14 @@ def test_given_a_fresh_project_when_run_then_report_run_and_verdict_are_named(pr
     assert (project / "data" / "08_reporting" / "report.html").read_text().startswith("<!")
 
 
+def test_a_run_logs_its_differences_from_base_first(project: Path) -> None:
+    printed = (project / "printed.txt").read_text()
+
+    line = "data.synthetic.days = 60 (base 180), from --params"
+    assert line in printed
+    assert printed.index(line) < printed.index("Tracking this run")
+
+
 def test_given_no_git_repository_when_run_then_the_lineage_says_so(project: Path) -> None:
     assert "not a git commit" in (project / "printed.txt").read_text()
 
@@ -69,6 +77,24 @@ def test_given_results_on_disk_when_only_evaluation_is_run_then_it_starts_from_t
 
     assert run.returncode == 0, run.stderr[-3000:]
     assert (project / "data" / "07_model_output" / "oos_predictions.parquet").stat().st_mtime_ns == before
+
+
+def test_stages_with_other_parameters_or_candles_name_the_pipeline_to_run(project: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "project"
+    shutil.copytree(project, mixed)
+    other = f"{REHEARSAL},data.synthetic.seed=8"
+
+    refused = kedro(mixed, "run", "--pipelines", "training", "--params", other)
+    assert refused.returncode == 1
+    assert "data.synthetic.seed = 7, it is 8 now; run `kedro run --pipelines data`" in refused.stderr
+
+    assert kedro(mixed, "run", "--pipelines", "data", "--params", other).returncode == 0
+    before = contents(mixed)
+    refused = kedro(mixed, "run", "--pipelines", "training", "--params", other)
+    assert refused.returncode == 1
+    assert "run `kedro run --pipelines features`" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert contents(mixed) == before
 
 
 def test_given_an_evaluation_when_a_decision_is_explained_then_every_gate_is_printed(project: Path) -> None:
@@ -135,10 +161,17 @@ def test_given_damaged_candles_when_run_then_file_row_and_rule_are_named_and_the
 
 
 def test_given_a_sound_project_when_examined_then_doctor_says_so(project: Path) -> None:
-    run = kedro(project, "doctor")
+    own = project / "conf" / "local" / "parameters.yml"
+    own.write_text("trading: {sizing: {risk_fraction: 0.002}}")
+    try:
+        run = kedro(project, "doctor")
+    finally:
+        own.unlink()
 
     assert run.returncode == 0, run.stdout
     assert "complete, unaltered, for this feature set" in run.stdout
+    line = "trading.sizing.risk_fraction = 0.002 (base 0.01), from conf/local/parameters.yml"
+    assert line in run.stdout.splitlines()
 
 
 def test_given_an_altered_manifest_when_examined_then_doctor_fails_with_a_remedy(project: Path) -> None:

@@ -4,9 +4,9 @@ import traceback
 from pathlib import Path
 
 import pytest
-from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog, DatasetError
 
+from crypto_kedro.configuration import ProjectConfigLoader
 from crypto_kedro.credentials import CredentialsDataset, CredentialStore
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters.messages import MessageParameters
@@ -34,8 +34,7 @@ def conf(tmp_path: Path) -> Path:
 
 
 def read(conf: Path, env: str | None = "live") -> CredentialStore:
-    loader = OmegaConfigLoader(str(conf), env=env, base_env="base", default_run_env="local")
-    return CredentialStore.read(loader)
+    return CredentialStore.read(ProjectConfigLoader(str(conf), env=env, base_env="base", default_run_env="local"))
 
 
 def test_given_conf_local_when_another_environment_runs_then_its_credentials_are_read(conf: Path) -> None:
@@ -51,16 +50,16 @@ def test_given_conf_local_when_another_environment_runs_then_its_credentials_are
         assert [channel.address.url for channel in channels] == [WEBHOOK]
 
 
-def test_given_an_entry_in_the_environments_own_folder_then_it_goes_before_that_of_conf_local(conf: Path) -> None:
-    (conf / "local" / "credentials.yml").write_text(WRITTEN)
-    (conf / "live" / "credentials.yml").write_text("bitbank: {key: live-key, secret: live-secret}\n")
+def test_conf_local_goes_before_the_environment(conf: Path) -> None:
+    (conf / "live" / "credentials.yml").write_text(WRITTEN)
+    (conf / "local" / "credentials.yml").write_text("bitbank: {key: own-key, secret: own-secret}\n")
 
     store = read(conf)
     key, token = store.bitbank(), store.face_token()
 
     assert key is not None
     assert token is not None
-    assert (key.key, key.secret, token.secret) == ("live-key", "live-secret", TOKEN)
+    assert (key.key, key.secret, token.secret) == ("own-key", "own-secret", TOKEN)
 
 
 def test_given_variables_then_they_go_before_every_file(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

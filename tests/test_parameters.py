@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kedro.config import OmegaConfigLoader
 
+from crypto_kedro.configuration import ProjectConfigLoader
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters import validate_parameters
 from crypto_kedro.settings import CONFIG_LOADER_ARGS
@@ -17,7 +17,7 @@ CONF = Path(__file__).resolve().parents[1] / "conf"
 @pytest.fixture
 def shipped() -> dict[str, Any]:
     """The parameters as they ship, without anything from conf/local."""
-    return copy.deepcopy(OmegaConfigLoader(str(CONF), env="base", **CONFIG_LOADER_ARGS)["parameters"])
+    return copy.deepcopy(ProjectConfigLoader(str(CONF), env="base", **CONFIG_LOADER_ARGS)["parameters"])
 
 
 def test_the_shipped_parameters_are_valid(shipped: dict[str, Any]) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from taught_market import small_ensemble
 
+from crypto_kedro.learning.export import BundleContent, write_bundle
 from crypto_kedro.tracking.run import TrackingTarget, connect
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -32,6 +34,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     connect(TrackingTarget("sqlite:///data/mlflow.db", "data/mlartifacts", "crypto-kedro"), folder)
     client = MlflowClient()
     client.create_registered_model(MODEL)
+    moment = "2018-01-01T00:00:00Z"
+    write_bundle(folder / "model" / "bundle", BundleContent(small_ensemble(), 0.65, "file", moment, moment, {}))
     for source in ("bitbank", "synthetic"):
         tags = {
             "data_source": source,
@@ -39,7 +43,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             "gate.profitable": "fail",
             "gate.calibrated": "pass",
         }
-        client.create_model_version(MODEL, source=str(folder), tags=tags)
+        client.create_model_version(MODEL, source=str(folder / "model"), tags=tags)
     yield folder
     mlflow.set_tracking_uri(before)
 
@@ -83,6 +87,19 @@ def test_given_a_wrong_call_then_one_sentence_says_what_to_do(
 
     assert refused.returncode != 0
     assert refused.stderr.strip().splitlines()[-1] == sentence
+
+
+def test_given_a_damaged_model_when_promoted_then_one_sentence_refuses_it_and_no_alias_moves(project: Path) -> None:
+    model, kept = project / "model" / "bundle" / "xgboost.treelite", project / "model" / "kept"
+    kept.write_bytes(model.read_bytes())
+    model.write_bytes(b"")
+    try:
+        done = promote(project, "--version", "2", "--reason", "show it", "--env", "demo")
+    finally:
+        kept.replace(model)
+    assert done.returncode == 1
+    assert "xgboost.treelite was altered after the export" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_given_a_synthetic_model_then_only_the_demonstration_takes_it(project: Path) -> None:

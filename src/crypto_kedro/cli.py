@@ -1,16 +1,19 @@
 """The project's own commands; each of them answers bad input with one clear sentence."""
 
 import json
+import os
 from typing import Any
 
 import click
-from kedro.config import MissingConfigException, OmegaConfigLoader
+from click.core import ParameterSource
+from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS
 from kedro.framework.project import settings
 from kedro.framework.startup import ProjectMetadata
 
 from crypto_kedro.accounts import accounts
+from crypto_kedro.configuration import open_loader
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.exchange.simulator.command import bitbank_sim
 from crypto_kedro.reporting.messages.command import try_messages
@@ -27,14 +30,15 @@ def cli() -> None:
 
 
 def _run(**options: Any) -> None:
-    if not (options["pipeline"] or options["pipelines"]):
-        metadata: ProjectMetadata = click.get_current_context().obj
-        conf_source = options["conf_source"] or str(metadata.project_path / settings.CONF_SOURCE)
-        options["pipelines"] = default_pipelines(conf_source, options["env"])
-    if list(options["pipelines"]) == [TRADING]:
-        # kedro-viz would import pandas to count the rows of datasets, of which a session has none.
-        settings.set("DISABLE_HOOKS_FOR_PLUGINS", ("kedro-viz",))
+    _refuse_armed_elsewhere(options["params"])
     try:
+        if not (options["pipeline"] or options["pipelines"]):
+            metadata: ProjectMetadata = click.get_current_context().obj
+            conf_source = options["conf_source"] or str(metadata.project_path / settings.CONF_SOURCE)
+            options["pipelines"] = default_pipelines(conf_source, options["env"] or os.environ.get("KEDRO_ENV"))
+        if list(options["pipelines"]) == [TRADING]:
+            # kedro-viz would import pandas to count the rows of datasets, of which a session has none.
+            settings.set("DISABLE_HOOKS_FOR_PLUGINS", ("kedro-viz",))
         assert kedro_run.callback is not None
         kedro_run.callback(**options)
     except Exception as error:
@@ -42,6 +46,13 @@ def _run(**options: Any) -> None:
         if sentence is None:
             raise
         raise click.ClickException(str(sentence)) from error
+
+
+def _refuse_armed_elsewhere(params: dict[str, Any]) -> None:
+    """Refuse the arming switch in a file of options, see ``kedro run --config``."""
+    source = click.get_current_context().get_parameter_source("params")
+    if source != ParameterSource.COMMANDLINE and "armed" in (params.get("session") or {}):
+        raise click.ClickException("--config sets session.armed; give --params session.armed=true for one run instead")
 
 
 def _own_error(error: BaseException | None) -> CryptoKedroError | None:
@@ -53,7 +64,7 @@ def _own_error(error: BaseException | None) -> CryptoKedroError | None:
 
 def default_pipelines(conf_source: str, env: str | None) -> list[str]:
     """Return the pipelines that an environment's ``run.yml`` names for a plain ``kedro run``."""
-    loader = OmegaConfigLoader(conf_source=conf_source, env=env, **settings.CONFIG_LOADER_ARGS)
+    loader = open_loader(conf_source, env)
     try:
         return list(loader["run"]["default_pipelines"])
     except MissingConfigException:

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConfigLoader
+from kedro.config import AbstractConfigLoader, MissingConfigException
 from kedro.io import AbstractDataset
-from omegaconf.errors import OmegaConfBaseException
-from yaml import MarkedYAMLError, YAMLError
 
 from crypto_kedro.errors import ConfigurationError
 
@@ -57,22 +55,15 @@ class CredentialStore:
 
     @classmethod
     def read(cls, loader: AbstractConfigLoader) -> Self:
-        """Read the entries of conf/local, which those of another environment go before; without a file it is empty.
-
-        Kedro itself reads conf/local only when no other environment is named.
+        """Read the entries; those of conf/local go before the environment's. Without a file it is empty.
 
         Raises:
             ConfigurationError: a file cannot be read as YAML, or see `of`.
         """
-        entries = _entries_of(loader)
-        if isinstance(loader, OmegaConfigLoader) and loader.env not in (None, loader.default_run_env):
-            local = OmegaConfigLoader(
-                loader.conf_source,
-                env=loader.default_run_env,
-                base_env=loader.base_env,
-                default_run_env=loader.default_run_env,
-            )
-            entries = {**_entries_of(local), **entries}
+        try:
+            entries: Mapping[str, Any] = loader["credentials"]
+        except MissingConfigException:
+            entries = {}
         return cls.of(entries)
 
     def bitbank(self) -> "Credentials | None":
@@ -121,21 +112,3 @@ class CredentialsDataset(AbstractDataset[None, CredentialStore]):
 
     def _describe(self) -> dict[str, Any]:
         return {}
-
-
-def _entries_of(loader: AbstractConfigLoader) -> Mapping[str, Any]:
-    try:
-        entries: Mapping[str, Any] = loader["credentials"]
-    except MissingConfigException:
-        return {}
-    except (YAMLError, OmegaConfBaseException, ValueError) as error:
-        # Both the error and what it came from may show a piece of the file.
-        raise ConfigurationError(f"credentials: {_FILE} cannot be read{_place(error)}; correct it") from None
-    return entries
-
-
-def _place(error: Exception) -> str:
-    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-    if mark is None and isinstance(error.__cause__, MarkedYAMLError):
-        mark = error.__cause__.problem_mark
-    return "" if mark is None else f" at line {mark.line + 1}"

@@ -17,13 +17,14 @@ from packaging.specifiers import SpecifierSet
 from rich.console import Console
 from rich.table import Table
 
+from crypto_kedro.configuration import checked_parameters, differences
 from crypto_kedro.credentials import CredentialStore
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.exchange_examination import examine_exchange
 from crypto_kedro.features import FeatureManager, load_feature_set
 from crypto_kedro.finding import Finding, Status
 from crypto_kedro.market.fingerprint import frame_sha256
-from crypto_kedro.parameters import Parameters, validate_parameters
+from crypto_kedro.parameters import Parameters
 from crypto_kedro.parameters.session import BitbankParameters
 from crypto_kedro.project import project_context
 from crypto_kedro.real_money_examination import examine_paper_model, examine_real_money
@@ -48,11 +49,13 @@ def examine(project_path: Path, env: str | None = None) -> list[Finding]:
     with ExitStack() as opened:
         try:
             context = opened.enter_context(project_context(project_path, env))
-            parameters = validate_parameters(context.config_loader["parameters"])
+            parameters = checked_parameters(context.config_loader)
             store = CredentialStore.read(context.config_loader)
         except CryptoKedroError as error:
             return [*findings, Finding("configuration", "fail", str(error), "correct the named key")]
-        findings.append(Finding("configuration", "ok", f"environment {context.env or 'local'}, every key is known"))
+        found = tuple(map(str, differences(context.config_loader)))
+        detail = f"environment {context.env or 'local'}, every key is known, {len(found)} values differ from base"
+        findings.append(Finding("configuration", "ok", detail, lines=found))
         checks: tuple[Callable[[KedroContext, Parameters], Finding], ...] = (
             _feature_set,
             _data,
@@ -70,7 +73,7 @@ def examine(project_path: Path, env: str | None = None) -> list[Finding]:
 
 
 def print_findings(findings: list[Finding]) -> None:
-    """Print the findings as a table with a remedy for whatever is not ok."""
+    """Print the findings as a table with a remedy for whatever is not ok, then their lines."""
     table = Table(title="kedro doctor", title_justify="left")
     for heading in ("Subject", "Status", "Seen", "Remedy"):
         table.add_column(heading, overflow="fold")
@@ -78,6 +81,9 @@ def print_findings(findings: list[Finding]) -> None:
         colour = _COLOURS[finding.status]
         table.add_row(finding.subject, f"[{colour}]{finding.status}[/{colour}]", finding.detail, finding.remedy)
     Console().print(table)
+    for line in (line for finding in findings for line in finding.lines):
+        # A list to read and to search: a line is not broken at the terminal's width.
+        Console().print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _guarded(

@@ -15,9 +15,11 @@ class Finding:
         status: ok, warn (a run is possible) or fail (it is not).
         detail: what was seen.
         remedy: what to do about it; empty when nothing is to be done.
+        lines: details that are printed below the table, one a line.
     """
 
     subject: str
     status: Status
     detail: str
     remedy: str = ""
+    lines: tuple[str, ...] = ()

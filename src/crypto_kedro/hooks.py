@@ -12,9 +12,9 @@ from kedro.pipeline import Pipeline
 from rich.console import Console
 from rich.table import Table
 
+from crypto_kedro.configuration import ConfigurationRefusedError, Difference, checked_parameters, differences
 from crypto_kedro.credentials import CredentialsDataset, CredentialStore
-from crypto_kedro.errors import ConfigurationError
-from crypto_kedro.parameters import TrackingParameters, validate_parameters
+from crypto_kedro.parameters import TrackingParameters
 from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.tracking.provenance import code_version, library_versions
 from crypto_kedro.tracking.target import TrackingTarget
@@ -27,7 +27,10 @@ SHELF_DATASET = "model_shelf"
 
 
 class ConfigurationHooks:
-    """Refuse unknown or impossible parameters before anything is read or written."""
+    """Refuse unknown or impossible parameters before anything is read or written; log those that are not of base."""
+
+    def __init__(self) -> None:
+        self._differences: list[Difference] = []
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
@@ -38,14 +41,21 @@ class ConfigurationHooks:
                 of synthetic candles pass.
         """
         read = context.config_loader["parameters"]
-        parameters = validate_parameters(read)
         # Reading the files takes 0.2 s, and Kedro would do it for everybody who asks.
         context.config_loader["parameters"] = read
+        parameters = checked_parameters(context.config_loader)
+        self._differences = differences(context.config_loader)
         if parameters.gates.allow_synthetic and context.env in TRADING_ENVIRONMENTS:
-            raise ConfigurationError(
+            raise ConfigurationRefusedError(
                 f"parameters: gates.allow_synthetic is true in the environment {context.env}, where money is traded; "
                 "set it to false, it is for demonstrations only"
             )
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self) -> None:
+        """Log every value that differs from base, with its source."""
+        for difference in self._differences:
+            logger.info("%s", difference)
 
 
 class CredentialsHooks:

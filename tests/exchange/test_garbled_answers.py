@@ -39,7 +39,7 @@ BUY = OrderRequest(side=Side.BUY, type=OrderType.MARKET, amount=Btc.of("0.001"),
 STOP = OrderRequest(
     side=Side.SELL, type=OrderType.STOP_LOSS, trigger_price=Price(14_000_000), position_side=PositionSide.LONG
 )
-SEEDS = range(40)
+SEEDS = range(25)
 
 
 class Scene:

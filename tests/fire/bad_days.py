@@ -13,6 +13,7 @@ BAD_DAYS: tuple[dict[str, Any], ...] = (
     {"kind": "fill_during_cancel", "probability": 0.1, "where": "/v1/user/spot/cancel"},
     {"kind": "cut", "probability": 0.01},
     {"kind": "server_error", "probability": 0.01},
+    {"kind": "garbled", "probability": 0.01},
     {"kind": "too_frequent", "probability": 0.01},
     {"kind": "timeout", "probability": 0.005, "ms": 1},
     {"kind": "clock_skew", "probability": 0.005, "ms": 10_000},

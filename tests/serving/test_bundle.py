@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+import random
+import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from taught_market import feature_manager, small_ensemble
 from crypto_kedro.errors import BundleError, FeatureError
 from crypto_kedro.learning.export import BundleContent, write_bundle
 from crypto_kedro.serving.bundle import description_digest, load_bundle
+from crypto_kedro.serving.trial import try_bundle
 
 FILES = ["bundle.json", "lightgbm.treelite", "xgboost.treelite", "random_forest.treelite"]
 
@@ -105,6 +110,106 @@ def test_given_a_file_that_is_no_checkpoint_when_loaded_then_it_is_refused(bundl
     rewrite(bundle_path, follow)
     with pytest.raises(BundleError, match=r"xgboost\.treelite is not a treelite checkpoint"):
         load_bundle(bundle_path)
+
+
+def mutate(path: Path, name: str, change: Callable[[bytearray], object]) -> None:
+    """Change a checkpoint and write its hash down again."""
+    content = bytearray((path / f"{name}.treelite").read_bytes())
+    change(content)
+    (path / f"{name}.treelite").write_bytes(content)
+
+    def follow(description: dict[str, Any]) -> None:
+        entry = next(model for model in description["models"] if model["name"] == name)
+        entry["sha256"] = hashlib.sha256(content).hexdigest()
+
+    rewrite(path, follow)
+
+
+def put(offset: int, content: bytes) -> Callable[[bytearray], object]:
+    def change(checkpoint: bytearray) -> None:
+        checkpoint[offset : offset + len(content)] = content
+
+    return change
+
+
+def circle(checkpoint: bytearray) -> None:
+    """Let the root of the first tree of the LightGBM model be its own branch."""
+    children = struct.pack("<4i", 4, 3, -1, -1)
+    at = checkpoint.index(children)
+    checkpoint[at : at + 4] = struct.pack("<i", 0)
+
+
+def other_leaves(checkpoint: bytearray) -> None:
+    """Change some leaves to others that are as plausible."""
+    for at in range(len(checkpoint) // 4, len(checkpoint) - 8):
+        (value,) = struct.unpack_from("<d", checkpoint, at)
+        if -1.0 < value < -0.9:
+            struct.pack_into("<d", checkpoint, at, -value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(bytearray.clear, id="nothing"),
+        pytest.param(lambda checkpoint: checkpoint.__delitem__(slice(len(checkpoint) // 2, None)), id="half"),
+        pytest.param(lambda checkpoint: checkpoint.__setitem__(slice(None), bytes(len(checkpoint))), id="zeros"),
+        pytest.param(put(14, b"\xff" * 8), id="huge counts"),
+        pytest.param(circle, id="a circle"),
+        pytest.param(other_leaves, id="other leaves"),
+    ],
+)
+def test_given_a_damaged_checkpoint_with_its_hash_when_loaded_then_this_process_lives_and_refuses(
+    bundle_path: Path, change: Callable[[bytearray], object]
+) -> None:
+    mutate(bundle_path, "lightgbm", change)
+    with pytest.raises(BundleError, match=r"bundle .*; (export|fetch) ") as refusal:
+        load_bundle(bundle_path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("flips", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_given_flipped_bits_anywhere_when_loaded_then_it_is_refused_or_predicts_probabilities(
+    bundle_path: Path, tmp_path: Path, flips: int
+) -> None:
+    draw = random.Random(flips)
+
+    def load(number: int) -> str:
+        copy = tmp_path / str(number)
+        shutil.copytree(bundle_path, copy)
+        name = draw.choice(["lightgbm", "xgboost", "random_forest"])
+        size = (copy / f"{name}.treelite").stat().st_size
+        # Counts stand at the beginning, where a flip does most.
+        at = draw.randrange(400) if number % 2 else draw.randrange(size)
+        mutate(copy, name, lambda content: content.__setitem__(at, content[at] ^ 1 << draw.randrange(8)))
+        try:
+            votes = load_bundle(copy).predict_proba(np.random.default_rng(number).standard_normal((100, 12)))
+        except BundleError as error:
+            return str(error)
+        np.testing.assert_allclose(votes.sum(axis=1), 1.0)
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        assert any(list(pool.map(load, range(flips))))
+
+
+def test_given_trees_that_load_too_slowly_when_tried_then_the_time_limit_ends_it(bundle_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"did not load and predict within 0\.01 s"):
+        try_bundle(bundle_path, "any", time_limit_s=0.01)
+
+
+def test_given_a_bundle_that_was_tried_when_loaded_again_then_no_process_is_started(
+    bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = load_bundle(bundle_path).digest
+    monkeypatch.setattr("crypto_kedro.serving.trial.sys.executable", "/nowhere")
+    load_bundle(bundle_path)
+    rewrite(bundle_path, lambda description: description.update(data_source="file"))
+    with pytest.raises(BundleError, match="no process could be started"):
+        load_bundle(bundle_path)
+    with pytest.raises(BundleError, match="no process could be started"):
+        load_bundle(bundle_path, tried_digest=digest)
+    own = json.loads((bundle_path / "bundle.json").read_text())["digest"]
+    assert load_bundle(bundle_path, tried_digest=own).data_source == "file"
 
 
 def test_given_the_features_in_use_when_loaded_then_a_bundle_made_for_others_is_refused(bundle_path: Path) -> None:

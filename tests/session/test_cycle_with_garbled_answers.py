@@ -24,7 +24,7 @@ def garble(account: SimulatedAccount, where: str, seed: int, times: int | None =
 def test_given_one_garbled_answer_after_the_other_then_the_session_goes_on_trading(tmp_path: Path, where: str) -> None:
     async def story(account: SimulatedAccount) -> None:
         await account.entered()
-        for seed in range(10):
+        for seed in range(6):
             garble(account, where, seed, times=1)
             account.pass_ms(30_000)
             await account.run(Trigger.BAR)
@@ -56,7 +56,7 @@ def test_given_one_garbled_answer_when_an_entry_is_due_then_it_is_made_at_a_late
     play(tmp_path, story)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_given_garbled_answers_to_orders_then_each_is_found_and_the_position_is_protected(
     tmp_path: Path, seed: int
 ) -> None:
@@ -76,7 +76,7 @@ def test_given_garbled_answers_to_orders_then_each_is_found_and_the_position_is_
 
 
 @pytest.mark.parametrize("kind", [FaultKind.GARBLED, FaultKind.SERVER_ERROR])
-@pytest.mark.parametrize("where", [ASSETS, MARGIN])
+@pytest.mark.parametrize("where", [ASSETS, MARGIN, HISTORY])
 def test_given_money_that_stays_unknown_when_a_stop_is_missing_then_it_is_set_right_and_nothing_is_opened(
     tmp_path: Path, where: str, kind: FaultKind
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from crypto_kedro.learning.ensemble import ProductionEnsemble
 from crypto_kedro.serving.bundle import DESCRIPTION_FILE, FORMAT_VERSION, description_digest
 from crypto_kedro.serving.probability import CLASS_NAMES
+from crypto_kedro.serving.trial import expected_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,14 +62,16 @@ def write_bundle(path: Path | str, content: BundleContent) -> str:
 
 def _write_files(directory: Path, content: BundleContent) -> str:
     ensemble = content.ensemble
+    feature_set = ensemble.feature_manager.feature_set
     models = []
     for name, weight in ensemble.rule.weights.items():
-        checkpoint = ensemble.models[name].to_treelite().serialize_bytes()
+        trees = ensemble.models[name].to_treelite()
+        checkpoint = trees.serialize_bytes()
         file = f"{name}.treelite"
         (directory / file).write_bytes(checkpoint)
         digest = hashlib.sha256(checkpoint).hexdigest()
-        models.append({"name": name, "weight": weight, "file": file, "sha256": digest})
-    feature_set = ensemble.feature_manager.feature_set
+        expected = expected_of(trees, len(feature_set.names))
+        models.append({"name": name, "weight": weight, "file": file, "sha256": digest, "expected": expected})
     description: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "classes": list(CLASS_NAMES),

@@ -16,8 +16,8 @@ class SyntheticParameters(ParameterGroup):
     signal_strength: float = Field(ge=0.0, le=10.0)
 
 
-class DataParameters(ParameterGroup):
-    """Where the candles come from and which gaps in them are tolerable."""
+class CandleParameters(ParameterGroup):
+    """Where the candles come from."""
 
     source: Literal["synthetic", "file", "bitbank"]
     path: str | None
@@ -25,6 +25,11 @@ class DataParameters(ParameterGroup):
     start: date | None
     end: date | None
     synthetic: SyntheticParameters
+
+
+class DataParameters(CandleParameters):
+    """Where the candles come from and which gaps in them are tolerable."""
+
     max_halt_minutes: int = Field(ge=1)
     max_gap_minutes: int = Field(ge=0)
 

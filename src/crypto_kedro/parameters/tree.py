@@ -1,12 +1,10 @@
-"""The whole tree of parameters, and the one sentence about what is wrong in it."""
+"""The whole tree of parameters."""
 
-import difflib
 from collections.abc import Mapping
-from typing import Any, Self, get_args
+from typing import Any, Self
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import model_validator
 
-from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters.group import ParameterGroup
 from crypto_kedro.parameters.judgement import (
     ComputeParameters,
@@ -23,6 +21,7 @@ from crypto_kedro.parameters.research import (
     TrainingParameters,
     TuningParameters,
 )
+from crypto_kedro.parameters.sentences import SourceOf, validate
 from crypto_kedro.parameters.session import SessionParameters
 from crypto_kedro.parameters.trading import CostParameters, TradingParameters
 
@@ -59,48 +58,14 @@ class Parameters(ParameterGroup):
         return self
 
 
-def validate_parameters(raw: Mapping[str, Any]) -> Parameters:
+def validate_parameters(raw: Mapping[str, Any], source_of: SourceOf | None = None) -> Parameters:
     """Return the typed parameters.
+
+    Args:
+        raw: as read.
+        source_of: gives the file that sets a path of keys, for the sentence about a mistake.
 
     Raises:
         ConfigurationError: a key is unknown (the nearest known one is named), missing, or has a value out of range.
     """
-    try:
-        return Parameters.model_validate(raw)
-    except ValidationError as error:
-        problems = error.errors()
-        more = f" ({len(problems) - 1} more after this one)" if len(problems) > 1 else ""
-        raise ConfigurationError(_sentence(dict(problems[0])) + more) from None
-
-
-def _sentence(problem: Mapping[str, Any]) -> str:
-    path = [str(step) for step in problem["loc"]]
-    name = ".".join(path)
-    if problem["type"] == "extra_forbidden":
-        known = _keys_at(path[:-1])
-        near = difflib.get_close_matches(path[-1], known, n=1)
-        hint = f"did you mean {'.'.join([*path[:-1], near[0]])}?" if near else f"known here: {', '.join(known)}"
-        return f"parameters: unknown key {name}; {hint}"
-    if problem["type"] == "missing":
-        return f"parameters: {name} is missing; set it in conf/local or restore conf/base"
-    if problem["type"] == "value_error":
-        return f"parameters: {problem['ctx']['error']}"
-    reason = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"parameters: {name} is {problem['input']!r}, but {reason}; correct it in conf/ or in --params"
-
-
-def _keys_at(path: list[str]) -> list[str]:
-    """Return the keys that the group at ``path`` knows."""
-    group: Any = Parameters
-    for step in path:
-        if step.isdigit():
-            continue
-        group = _group_of(group.model_fields[step].annotation)
-    return list(group.model_fields)
-
-
-def _group_of(annotation: Any) -> Any:
-    """Return the group inside ``Group``, ``tuple[Group, ...]`` or ``Group | None``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for found in map(_group_of, get_args(annotation)) if found is not None), None)
+    return validate(Parameters, raw, "parameters", source_of)

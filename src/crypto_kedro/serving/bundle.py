@@ -1,4 +1,4 @@
-"""Loading a model bundle: every file is verified against its digest before a tree is read.
+"""Loading a model bundle: every file is verified and its trees are tried elsewhere before this process reads one.
 
 A bundle is a directory of one treelite checkpoint a model and ``bundle.json``, which describes them.
 """
@@ -6,10 +6,11 @@ A bundle is a directory of one treelite checkpoint a model and ``bundle.json``, 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import treelite
@@ -17,6 +18,7 @@ import treelite
 from crypto_kedro.errors import BundleError, FeatureError
 from crypto_kedro.market.bars import FloatArray
 from crypto_kedro.serving.probability import CLASS_NAMES, Calibration, served_features, soft_vote
+from crypto_kedro.serving.trial import try_bundle
 
 FORMAT_VERSION = 1
 DESCRIPTION_FILE = "bundle.json"
@@ -24,11 +26,19 @@ DESCRIPTION_FILE = "bundle.json"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BundledModel:
-    """One member of the ensemble, ready to predict."""
+    """One member of the ensemble, ready to predict.
+
+    Args:
+        name: of the member.
+        weight: of its vote.
+        trees: what it predicts with.
+        expected: its predictions for the `probe` at the export, shape (32, 3); None in a bundle without them.
+    """
 
     name: str
     weight: float
     trees: treelite.Model
+    expected: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,32 +112,57 @@ def description_digest(description: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def load_bundle(path: Path | str, feature_set_hash: str | None = None) -> ModelBundle:
-    """Read and verify a bundle.
+def load_bundle(path: Path | str, feature_set_hash: str | None = None, tried_digest: str | None = None) -> ModelBundle:
+    """Read and verify a bundle; the first time in this process a child process tries its trees.
 
     Args:
         path: directory of the bundle.
         feature_set_hash: version of the features that will be served; None accepts the bundle's own.
+        tried_digest: digest of a bundle that has been tried on this machine; that one is not tried again.
 
     Raises:
-        BundleError: a file is missing, altered or unreadable, the format is unknown, or the bundle was made for
-            other features.
+        BundleError: a file is missing, altered or unreadable, the format is unknown, its trees do not work, or the
+            bundle was made for other features.
     """
     directory = Path(path)
-    description = _description(directory)
-    try:
-        bundle = _assemble(directory, description)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(
-            f"bundle {directory}: {DESCRIPTION_FILE} is incomplete ({type(error).__name__}: {error}); "
-            "export the model again"
-        ) from error
+    with _one_sentence(directory):
+        parts = _parts(directory)
+        digest = parts.bundle.digest
+        if digest not in {tried_digest, *_tried}:
+            try_bundle(directory, digest)
+            _tried.add(digest)
+        bundle = parts.assembled()
     if feature_set_hash is not None and feature_set_hash != bundle.feature_set_hash:
         raise BundleError(
             f"bundle {directory}: it was made for features {bundle.feature_set_hash[:12]} ({bundle.feature_set}), the "
             f"catalogue in use is {feature_set_hash[:12]}; train again or restore that catalogue"
         )
     return bundle
+
+
+def load_untried(path: Path) -> ModelBundle:
+    """Read and verify a bundle without trying it first; a damaged checkpoint may crash this process.
+
+    Raises:
+        BundleError: see `load_bundle`.
+    """
+    with _one_sentence(path):
+        return _parts(path).assembled()
+
+
+_tried: set[str] = set()
+"""Digests of the bundles that have been tried for this process."""
+
+
+@contextmanager
+def _one_sentence(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"bundle {directory}: {DESCRIPTION_FILE} is incomplete ({type(error).__name__}: {error}); "
+            "export the model again"
+        ) from error
 
 
 def _read(file: Path) -> bytes:
@@ -160,7 +195,30 @@ def _description(directory: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", description)
 
 
-def _assemble(directory: Path, description: Mapping[str, Any]) -> ModelBundle:
+class _Checkpoint(NamedTuple):
+    """The verified file of one member."""
+
+    name: str
+    file: str
+    weight: float
+    expected: FloatArray | None
+    content: bytes
+
+
+class _Parts(NamedTuple):
+    """A bundle whose trees have not been read."""
+
+    bundle: ModelBundle
+    checkpoints: tuple[_Checkpoint, ...]
+
+    def assembled(self) -> ModelBundle:
+        """Read the trees."""
+        models = tuple(_model(self.bundle, checkpoint) for checkpoint in self.checkpoints)
+        return replace(self.bundle, models=models)
+
+
+def _parts(directory: Path) -> _Parts:
+    description = _description(directory)
     features = description["features"]
     names = tuple(features["names"])
     if tuple(description["classes"]) != CLASS_NAMES:
@@ -168,32 +226,45 @@ def _assemble(directory: Path, description: Mapping[str, Any]) -> ModelBundle:
     threshold = float(description["confidence_threshold"])
     if not (math.isfinite(threshold) and names and description["models"]):
         raise ValueError("no features, no models or no confidence threshold")
-    return ModelBundle(
+    bundle = ModelBundle(
         path=directory,
         digest=description["digest"],
         feature_set=features["set"],
         feature_set_hash=features["hash"],
         feature_names=names,
-        models=tuple(_model(directory, entry, len(names)) for entry in description["models"]),
+        models=(),
         calibration=Calibration.from_dict(description["calibration"]),
         confidence_threshold=threshold,
         data_source=description["data_source"],
         training_window=description["training_window"],
         provenance=description["provenance"],
     )
+    return _Parts(bundle, tuple(_checkpoint(directory, entry) for entry in description["models"]))
 
 
-def _model(directory: Path, entry: Mapping[str, Any], features: int) -> BundledModel:
+def _checkpoint(directory: Path, entry: Mapping[str, Any]) -> _Checkpoint:
     file = directory / entry["file"]
-    content = _read(file)
-    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+    expected = entry.get("expected")
+    checkpoint = _Checkpoint(
+        name=entry["name"],
+        file=file.name,
+        weight=float(entry["weight"]),
+        expected=None if expected is None else np.asarray(expected, dtype=np.float64),
+        content=_read(file),
+    )
+    if hashlib.sha256(checkpoint.content).hexdigest() != entry["sha256"]:
         raise BundleError(f"bundle {directory}: {file.name} was altered after the export; export the model again")
+    return checkpoint
+
+
+def _model(bundle: ModelBundle, checkpoint: _Checkpoint) -> BundledModel:
     try:
-        trees = treelite.Model.deserialize_bytes(content)
+        trees = treelite.Model.deserialize_bytes(checkpoint.content)
     except treelite.TreeliteError as error:
         raise BundleError(
-            f"bundle {directory}: {file.name} is not a treelite checkpoint; export the model again"
+            f"bundle {bundle.path}: {checkpoint.file} is not a treelite checkpoint; export the model again"
         ) from error
+    features = len(bundle.feature_names)
     if trees.num_feature != features:
-        raise ValueError(f"{entry['name']} takes {trees.num_feature} features, the description names {features}")
-    return BundledModel(entry["name"], float(entry["weight"]), trees)
+        raise ValueError(f"{checkpoint.name} takes {trees.num_feature} features, the description names {features}")
+    return BundledModel(checkpoint.name, checkpoint.weight, trees, checkpoint.expected)

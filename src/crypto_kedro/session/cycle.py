@@ -18,7 +18,7 @@ from crypto_kedro.exchange.port import (
 from crypto_kedro.session.contradiction import EXCHANGE_CONTRADICTS, Contradictions
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.dispatch import Dispatcher
-from crypto_kedro.session.journal import Journal, JournalError, Writer
+from crypto_kedro.session.journal import Journal, JournalError, JournalStorageError, Writer
 from crypto_kedro.session.journal.records import (
     Decided,
     EquityMarked,
@@ -48,6 +48,8 @@ from crypto_kedro.trading.signal import SignalFacts
 
 STOPPED_BY_EXCHANGE = "exchange_stopped_trading"
 CYCLE_FAULT = "cycle_fault"
+JOURNAL_UNWRITABLE = "journal_unwritable"
+_NO_ROOM = "the disk has no room for the whole life of another position, so nothing is opened; free some space"
 _RECENT_MS = 3_000
 _log = logging.getLogger(__name__)
 
@@ -103,6 +105,7 @@ class CycleReport(Struct, frozen=True):
         observed_bar_ms: close of the newest bar that is published, None when it was not asked for.
         is_settled: whether it was seen that a stop rests for every own position, and what became of all that was sent.
         contradiction: one sentence about what exchange and journal do not agree on, None while they agree.
+        storage: one sentence about why the journal cannot be written, or has no room; None while it can.
     """
 
     cycle_id: str
@@ -119,6 +122,7 @@ class CycleReport(Struct, frozen=True):
     observed_bar_ms: int | None = None
     is_settled: bool = True
     contradiction: str | None = None
+    storage: str | None = None
 
 
 class Cycle:
@@ -180,6 +184,7 @@ class Cycle:
         self._is_failing = False
         self._fault: str | None = None
         self._contradiction: str | None = None
+        self._lacks_storage = False
         self._has_just_read = False
 
     async def run(self, trigger: Trigger) -> CycleReport:
@@ -190,6 +195,7 @@ class Cycle:
             JournalError: the journal cannot be written, so nothing more is sent.
         """
         log = self._log
+        self._journal.write_kept()
         log.start(trigger)
         just_read, self._has_just_read = self._has_just_read, False
         self._truth.view = self._truth.as_of_now(_RECENT_MS) if just_read and trigger is not Trigger.STREAM else None
@@ -210,8 +216,13 @@ class Cycle:
             error = sentence_of(fault)
             await self._survive(error)
         sent = self._dispatcher.sent - before
+        self._note_storage()
         log.end(sent, error)
         view = self._truth.view
+        is_settled = self._is_settled(view, broken_off_after_sending=error is not None and sent > 0)
+        if is_settled and self._journal.is_lost:
+            # What is open is protected; only a new process can find out what the disk has kept.
+            raise JournalStorageError(self._journal.trouble or f"journal {self._journal.path}: its disk has failed")
         return CycleReport(
             log.cycle_id,
             trigger,
@@ -225,8 +236,9 @@ class Cycle:
             view.ledger if view else None,
             error,
             log.observed_bar_ms,
-            self._is_settled(view, broken_off_after_sending=error is not None and sent > 0),
+            is_settled,
             self._contradictions.found,
+            self._storage_trouble(),
         )
 
     async def take_over(self, account: AccountState | None = None) -> None:
@@ -289,11 +301,11 @@ class Cycle:
         sent_before = self._dispatcher.sent
         fills_first = self._log.trigger is Trigger.STREAM
         view = self._truth.view or await self._truth.read(fills_first=fills_first, to_protect=True)
-        lacks_money = self._truth.lacks_money
+        incomplete = self._truth.incomplete
         view = await self._tending.tend(view, "position", may_enter=False)
         self._note_contradiction()
-        if lacks_money is not None:
-            raise lacks_money
+        if incomplete is not None:
+            raise incomplete
         facts = await self._latest_facts(view)
         await self._mark_midnight()
         decided = None if facts is None else await self._decide(facts, sent_before)
@@ -355,6 +367,19 @@ class Cycle:
         if found is not None and found != self._contradiction:
             self._log.write(Incident(Severity.CRITICAL, EXCHANGE_CONTRADICTS, found))
         self._contradiction = found
+
+    def _storage_trouble(self) -> str | None:
+        """Return why nothing can be opened because of the disk, None while it can."""
+        if self._journal.trouble is not None:
+            return self._journal.trouble
+        return None if self._journal.has_room() else f"journal {self._journal.path}: {_NO_ROOM}"
+
+    def _note_storage(self) -> None:
+        """Write down once that the disk keeps this trader from opening anything."""
+        trouble = self._storage_trouble()
+        if trouble is not None and not self._lacks_storage:
+            self._log.write(Incident(Severity.CRITICAL, JOURNAL_UNWRITABLE, trouble))
+        self._lacks_storage = trouble is not None
 
     def _note_stale_rules(self, text: str) -> None:
         self._log.write(Incident(Severity.WARNING, "stale_rules", text))

@@ -48,12 +48,12 @@ class CycleLog:
             self.write(CycleStarted(self.cycle_id, self.trigger))
 
     def write(self, *records: Record) -> None:
-        """Write records down, durably.
+        """Write records down, or keep them until the disk takes them.
 
         Raises:
-            JournalError: they could not be written.
+            JournalError: another process has taken over, or they contradict those before.
         """
-        self._journal.append(self._writer, self._now_ms(), *records)
+        self._journal.append_or_keep(self._writer, self._now_ms(), *records)
 
     def end(self, sent: int, error: str | None) -> None:
         """Write down how the cycle ended, if it wrote or sent anything."""

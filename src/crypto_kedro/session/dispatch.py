@@ -1,5 +1,9 @@
-"""The one place that sends: each order and cancel is written down before it is sent, and its answer after it."""
+"""The one place that sends: each order and cancel is written down before it is sent, and its answer after it.
 
+What protects or closes a position is the exception: it is also sent while the journal cannot be written.
+"""
+
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -14,12 +18,15 @@ from crypto_kedro.exchange.port import (
     StopTradingError,
     Unknown,
 )
-from crypto_kedro.session.journal import Journal, OpenIntent, Writer
+from crypto_kedro.session.journal import Journal, JournalStorageError, OpenIntent, Writer
 from crypto_kedro.session.journal.records import Answered, Intended, Outcome
 from crypto_kedro.session.ownership import Ownership
 from crypto_kedro.session.reconcile import Step
+from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.orders import Order, RefusalCode
+
+_log = logging.getLogger(__name__)
 
 _REMEMBERED = 100
 
@@ -124,7 +131,7 @@ class Dispatcher:
         Raises:
             StopTradingError, BadCredentialsError: nothing more can be sent.
             LeaseLostError: this process may no longer send.
-            JournalError: it cannot be written down, so nothing was sent.
+            JournalError: another process has taken over, so nothing was sent.
         """
         ended = [await self._cancel(order_id, step, cycle_id) for order_id in step.first]
         if not all(ended):
@@ -145,7 +152,8 @@ class Dispatcher:
         intent = Intended(
             intent_id, cycle_id, step.purpose, str(step.reason), request, other_order_ids=tuple(sorted(others))
         )
-        self._journal.append(self._writer, self._now_ms(), intent)
+        if not self._write_intent(intent):
+            return StepResult(Progress.WAITING)
         try:
             placement = await self._exchange.place(request)
         except ExchangeError as error:
@@ -164,10 +172,29 @@ class Dispatcher:
             case Unknown():
                 return StepResult(Progress.UNKNOWN)
 
+    def _write_intent(self, intent: Intended) -> bool:
+        """Write down what is about to be sent; return whether it may be.
+
+        An entry is sent only if the journal has it and has room for the whole life of its position. What protects or
+        closes a position is sent even if the disk does not take its intent, which is then kept in memory.
+        """
+        now_ms = self._now_ms()
+        if intent.purpose is not Purpose.ENTRY:
+            self._journal.append_or_keep(self._writer, now_ms, intent)
+            return True
+        if not self._journal.has_room():
+            return False
+        try:
+            self._journal.append(self._writer, now_ms, intent)
+        except JournalStorageError as error:
+            _log.error("No entry is sent: %s", error)
+            return False
+        return True
+
     async def _cancel(self, order_id: int, step: Step, cycle_id: str) -> bool:
         """Cancel an order; return whether it has ended."""
         intent_id = self._new_intent()
-        self._journal.append(
+        self._journal.append_or_keep(
             self._writer,
             self._now_ms(),
             Intended(intent_id, cycle_id, step.purpose, str(step.reason), order_id=order_id),
@@ -214,7 +241,7 @@ class Dispatcher:
                 self._answer(Answered(intent.intent_id, Outcome.UNKNOWN, error=reason))
 
     def _answer(self, answer: Answered) -> None:
-        self._journal.append(self._writer, self._now_ms(), answer)
+        self._journal.append_or_keep(self._writer, self._now_ms(), answer)
 
     def _new_intent(self) -> str:
         self._intents += 1

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from crypto_kedro.session.contradiction import EXCHANGE_CONTRADICTS
-from crypto_kedro.session.cycle import CycleReport
+from crypto_kedro.session.cycle import JOURNAL_UNWRITABLE, CycleReport
 from crypto_kedro.session.journal import HaltInForce, Journal
 from crypto_kedro.session.journal.memory import JournalMemory
 from crypto_kedro.session.journal.records import CycleEnded, Halted, Resumed, SessionEnded
@@ -67,6 +67,8 @@ def trouble_of(report: CycleReport, incidents: Sequence[IncidentSeen]) -> Incide
         incidents: that were written down meanwhile.
     """
     if report.error is None:
+        if report.storage is not None:
+            return IncidentSeen(Severity.CRITICAL, JOURNAL_UNWRITABLE, report.storage)
         found = report.contradiction
         return None if found is None else IncidentSeen(Severity.CRITICAL, EXCHANGE_CONTRADICTS, found)
     named = (incident for incident in incidents if incident.text == report.error)

@@ -14,7 +14,7 @@ from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import Cycle, CycleTerms, FactsSource
 from crypto_kedro.session.ending import EndReason
 from crypto_kedro.session.folder import SessionFolder
-from crypto_kedro.session.journal import Journal, JournalError, Writer
+from crypto_kedro.session.journal import Journal, JournalError, JournalStorageError, Writer
 from crypto_kedro.session.journal.records import Lineage, SessionEnded, SessionStarted
 from crypto_kedro.session.lease import FencedExchange, Lease, LeaseStoreError, held_lease
 from crypto_kedro.session.notice import IncidentSeen, Notifier, Severity
@@ -120,6 +120,18 @@ async def trader_at_work(outfit: Outfit) -> AsyncIterator[Trader]:
             yield Trader(session, teller)
 
 
+async def _once_written(write: Callable[[], None], teller: Teller, pauses: GrowingPauses) -> None:
+    """Write again after growing pauses until the disk takes it."""
+    while True:
+        try:
+            write()
+        except JournalStorageError as error:
+            teller.note_wait(error)
+            await asyncio.sleep(pauses.next_s(None))
+        else:
+            return
+
+
 @asynccontextmanager
 async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> AsyncIterator[Session]:
     """Begin a session; afterwards the lease is given back.
@@ -162,7 +174,7 @@ async def begun_session(outfit: Outfit, journal: Journal, teller: Teller) -> Asy
             terms.limit_target,
             terms.accepted_limits,
         )
-        journal.append(writer, clock.now_ms(), started)
+        await held.during(_once_written(partial(journal.append, writer, clock.now_ms(), started), teller, pauses))
         teller.begin(writer)
         try:
             cycle = Cycle(exchange, outfit.facts, journal, writer, terms, clock.now_ms)

@@ -37,6 +37,7 @@ class CycleSeen(Struct, frozen=True):
         sent: orders and cancels that went to the exchange.
         error: one sentence when it was broken off, None when it went well.
         contradiction: one sentence about what exchange and journal do not agree on, None while they agree.
+        storage: one sentence about why the journal cannot be written, or has no room; None while it can.
     """
 
     cycle_id: str
@@ -46,6 +47,7 @@ class CycleSeen(Struct, frozen=True):
     sent: int
     error: str | None = None
     contradiction: str | None = None
+    storage: str | None = None
 
 
 class CycleCounts(Struct, frozen=True):

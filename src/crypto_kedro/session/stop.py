@@ -1,43 +1,29 @@
 """The kill switch that needs neither network nor a running trader: a file that halts trading while it is there."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct, structs
 
 from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import HaltInForce, Journal, JournalError
 from crypto_kedro.session.journal.halt import halt_trading, resume_trading
-
-_FLATTEN = "flatten"
+from crypto_kedro.session.stop_order import LONGEST_CONTENT, plain_text, read_order
+from crypto_kedro.session.stop_order import StopOrder as StopOrder
 
 
 class StopError(CryptoKedroError):
     """Trading can be neither halted nor resumed as asked."""
 
 
-class StopOrder(Struct, frozen=True):
-    """A human's word that nothing more may be opened.
-
-    Args:
-        by: who says so.
-        reason: why.
-        flatten: whether what is open is to be closed as well.
-    """
-
-    by: str
-    reason: str
-    flatten: bool = False
-
-
 class StopFlag:
     """A file whose presence halts trading.
 
-    Whatever stands in it, it halts: a file made with ``touch`` as well as one that cannot be read. The one word
-    ``flatten`` in it also closes what is open.
+    Anything at the path halts: an empty file, one that cannot be read, a directory, a dangling link. The one word
+    ``flatten`` in it also closes what is open; any other text is the reason.
 
     Args:
         path: of the file.
@@ -61,6 +47,9 @@ class StopFlag:
             unfinished.write_bytes(msgspec.json.encode(order))
             unfinished.replace(self._path)
         except OSError as error:
+            standing = self.standing()
+            if standing is not None and standing.flatten >= order.flatten:
+                return
             raise StopError(
                 f"{self._path}: cannot be written ({error.strerror}); make it by hand, or end the trader's process: "
                 "what is open keeps its stop at the exchange"
@@ -81,18 +70,22 @@ class StopFlag:
         return True
 
     def standing(self) -> StopOrder | None:
-        """Return what the file orders, None when there is none; a file that cannot be read orders a halt."""
+        """Return the order of the flag, None when there is nothing at its path; what cannot be read orders a halt."""
         try:
-            content = self._path.read_bytes()
+            # Needs no descriptor: a process that has none left must not take that for a halt.
+            self._path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            return StopOrder(self._path.name, f"the flag cannot be read ({error.strerror})")
+            return self._unreadable(error)
         try:
-            return msgspec.json.decode(content, type=StopOrder)
-        except msgspec.DecodeError:
-            flatten = content.strip().lower() == _FLATTEN.encode()
-            return StopOrder(self._path.name, "the flag was put there by hand", flatten)
+            content = _beginning(self._path)
+        except OSError as error:
+            return self._unreadable(error) if os.path.lexists(self._path) else None
+        return read_order(content, by=self._path.name, default="the flag was put there by hand")
+
+    def _unreadable(self, error: OSError) -> StopOrder:
+        return StopOrder(self._path.name, f"the flag cannot be read ({error.strerror})")
 
     async def wait(
         self, *, poll_s: float = 0.5, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -101,6 +94,15 @@ class StopFlag:
         while (order := self.standing()) is None:
             await sleep(poll_s)
         return order
+
+
+def _beginning(path: Path) -> bytes:
+    """Return the first bytes of a file of any kind; a pipe without a writer must not block the trader."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return os.read(descriptor, LONGEST_CONTENT)
+    finally:
+        os.close(descriptor)
 
 
 def halt_in_force(flag: StopFlag, journal: Journal, now_ms: int) -> HaltInForce | None:
@@ -134,7 +136,7 @@ def _beyond(flag: StopFlag, journal: Journal) -> tuple[StopOrder | None, HaltInF
     order, halt = flag.standing(), journal.halt()
     if order is None or (halt is not None and (halt.flatten or not order.flatten)):
         return None, halt
-    return structs.replace(order, by=order.by.strip() or "unnamed", reason=order.reason.strip() or "none given"), halt
+    return order, halt
 
 
 def stop_trading(flag: StopFlag, journal: Journal, order: StopOrder, now_ms: int) -> tuple[CryptoKedroError, ...]:
@@ -206,6 +208,7 @@ def resume_session(folder: SessionFolder, by: str, reason: str, now_ms: int) -> 
         StopError: nothing is halted, or the flag cannot be removed.
         JournalError: the journal cannot be written; what is halted in it stays halted.
     """
+    by, reason = plain_text(by), plain_text(reason)
     # Taken down first: a trader that sees the flag after the journal was cleared would halt anew.
     was_up = StopFlag(folder.stop_flag).take_down()
     if folder.journal.exists():

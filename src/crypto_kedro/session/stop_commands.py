@@ -2,7 +2,9 @@
 
 import asyncio
 import getpass
+import io
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from kedro.framework.startup import ProjectMetadata
 
 from crypto_kedro.errors import ConfigurationError, CryptoKedroError
 from crypto_kedro.session.folder import ENVIRONMENT_FOLDERS, SessionFolder
+from crypto_kedro.session.stop_order import plain_text
 
 _BY_HAND = "stopped by hand"
 _UNASKED = "A lease in a bucket was not asked; a trader that holds one obeys if it keeps its files in these folders."
@@ -36,7 +39,8 @@ def stop(metadata: ProjectMetadata, reason: str, flatten: bool, env: str | None)
     """
     from crypto_kedro.session.stop import StopOrder, stop_session
 
-    order = StopOrder(_person(), reason.strip() or _BY_HAND, flatten)
+    _echo_any_text()
+    order = StopOrder(_person(), plain_text(reason, _BY_HAND), flatten)
     try:
         folders = _folders(metadata.project_path, env)
     except ConfigurationError as error:
@@ -74,6 +78,7 @@ def resume(metadata: ProjectMetadata, reason: str, env: str | None) -> None:
 
     Examples: kedro resume --reason "the feed is back", kedro resume --env live --reason "drawdown understood"
     """
+    _echo_any_text()
     by, words = _person(), _required(reason)
     try:
         folders = (_halted_folder(metadata.project_path),) if env is None else _folders(metadata.project_path, env)
@@ -145,9 +150,17 @@ def _trader(folder: SessionFolder) -> str | None:
 
 
 def _required(reason: str) -> str:
-    if not reason.strip():
+    words = plain_text(reason)
+    if not words:
         raise click.UsageError("give a reason; it is kept in the journal")
-    return reason.strip()
+    return words
+
+
+def _echo_any_text() -> None:
+    """Let a terminal of any encoding show a reason: it replaces the characters that it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _person() -> str:

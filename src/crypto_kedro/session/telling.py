@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from crypto_kedro.exchange.port import ExchangeError
+from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.session.clock import SessionClock
 from crypto_kedro.session.cycle import CycleReport, CycleTerms
 from crypto_kedro.session.journal import HaltInForce, Journal, Writer
@@ -92,7 +92,7 @@ class Teller:
         self._halt, self._told = self._journal.halt(), halt_told(self._journal)
         waiting, self._unwritten = self._unwritten, []
         if waiting:
-            self._journal.append(writer, self._clock.now_ms(), *waiting)
+            self._journal.append_or_keep(writer, self._clock.now_ms(), *waiting)
 
     def end(self) -> None:
         """Take note that the session is over."""
@@ -130,12 +130,12 @@ class Teller:
             self.tell(news)
         self._trouble = None if trouble is None else trouble.incident
 
-    def note_wait(self, error: ExchangeError) -> None:
-        """Report, once until a cycle runs, that the session waits for the exchange before its first cycle."""
+    def note_wait(self, error: CryptoKedroError) -> None:
+        """Report, once until a cycle runs, that the session waits for exchange or disk before its first cycle."""
         if self._trouble == START_DELAYED:
             return
         self._trouble = START_DELAYED
-        text = f"The session begins by itself as soon as the exchange answers: {error}"
+        text = f"The session begins by itself as soon as this is over: {error}"
         incident = IncidentNews(Severity.WARNING, START_DELAYED, text)
         self.note_incident(incident)
         self.note_failure(str(error))
@@ -164,7 +164,7 @@ class Teller:
         """Write a record down under the present session; return whether there is one."""
         if self._writer is None:
             return False
-        self._journal.append(self._writer, self._clock.now_ms(), record)
+        self._journal.append_or_keep(self._writer, self._clock.now_ms(), record)
         return True
 
     def tell(self, news: News) -> None:
@@ -248,4 +248,5 @@ def _cycle_seen(report: CycleReport) -> CycleSeen:
         report.sent,
         report.error,
         report.contradiction,
+        report.storage,
     )

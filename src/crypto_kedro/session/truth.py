@@ -37,7 +37,7 @@ class Truth:
 
     Attributes:
         view: as last read; None before the first answer.
-        lacks_money: why the account's money is that of an earlier view; None where it is not.
+        incomplete: why money or fills are those of an earlier view; None where they are not.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Truth:
         self._contradictions = contradictions
         self._now_ms = now_ms
         self.view: View | None = None
-        self.lacks_money: RetryLaterError | None = None
+        self.incomplete: RetryLaterError | None = None
 
     async def read(
         self, *, fills_first: bool = False, known: AccountState | None = None, to_protect: bool = False
@@ -66,35 +66,45 @@ class Truth:
         Args:
             fills_first: write down new fills before anything else, because one has been told of.
             known: the account, if it has just been read.
-            to_protect: be content with orders and positions while the account's money is unknown; `lacks_money` then
-                holds the error.
+            to_protect: be content with orders and positions while the account's money or its fills are unknown;
+                `incomplete` then holds the error.
 
         Raises:
             ExchangeError: the exchange does not answer.
         """
+        self.incomplete = None
         if fills_first:
-            await self._note_fills(None)
+            await self._try_fills(None, to_protect=to_protect)
         for _ in range(_MOST_READS):
             account, known = known or await self._account(to_protect), None
-            if not await self._note_fills(account):
+            if not await self._try_fills(account, to_protect=to_protect):
                 break
         ledger = self._ledger()
         now_ms = self._now_ms()
         if account.at_ms != now_ms:
             account = replace(account, at_ms=now_ms)
-        self._ownership.drop_claims(account, now_ms)
-        self._contradictions.compare_positions(account, ledger)
+        if self.incomplete is None:
+            self._ownership.drop_claims(account, now_ms)
+            self._contradictions.compare_positions(account, ledger)
         view = self.view = View(self._ownership.shown(account), ledger)
         return view
 
+    async def _try_fills(self, account: AccountState | None, *, to_protect: bool) -> bool:
+        try:
+            return await self._note_fills(account)
+        except RetryLaterError as error:
+            if not to_protect:
+                raise
+            self.incomplete = error
+            return False
+
     async def _account(self, to_protect: bool) -> AccountState:
-        self.lacks_money = None
         try:
             return await self._exchange.account()
         except RetryLaterError as error:
             if error.account is None or not to_protect:
                 raise
-            self.lacks_money = error
+            self.incomplete = error
             return error.account
 
     def as_of_now(self, most_ms: int) -> View | None:

@@ -21,7 +21,8 @@ from crypto_kedro.tracking.traded_model import TradedModel
 
 SHELF = Path("data", "06_models", "shelf")
 SHELF_FILE = "shelf.json"
-FORMAT = 1
+FORMAT = 2
+"""From 2 on each bundle on the shelf has been tried by whoever put it there."""
 ABSENT = "absent"
 """Stamp of a registry that does not exist."""
 UNREADABLE = 3
@@ -64,7 +65,7 @@ class KeptShelf:
         if "error" in kept:
             raise LineageError(kept["error"])
         digest = kept["bundle_digest"]
-        bundle = load_bundle(self.folder / digest)
+        bundle = load_bundle(self.folder / digest, tried_digest=digest)
         if bundle.digest != digest:
             raise LineageError(
                 f"{kept['version']}: the bundle in {bundle.path} is another than the registry's; delete {self.folder}"

@@ -9,7 +9,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from crypto_kedro.errors import LineageError
-from crypto_kedro.tracking.registry import OPENINGS_TAG, SYNTHETIC
+from crypto_kedro.tracking.registry import OPENINGS_TAG, SYNTHETIC, registered_bundle
 from crypto_kedro.tracking.tags import GATE_TAG, VERDICT_TAG
 
 PAPER_CHAMPION = "paper-champion"
@@ -62,6 +62,7 @@ def overrule(registered_model: str, overruling: Overruling) -> VersionStanding:
 
     Raises:
         LineageError: the reason is empty, or the version is unknown, not evaluated yet or of the synthetic market.
+        BundleError: its bundle does not load and predict.
     """
     reason, version = overruling.reason.strip(), overruling.version
     if not reason:
@@ -78,6 +79,7 @@ def overrule(registered_model: str, overruling: Overruling) -> VersionStanding:
             f"promote: {registered_model} version {version} was trained on synthetic candles, which are no evidence; "
             "train on real candles, or demonstrate with --env demo"
         )
+    registered_bundle(registered_model, version)
     decision = {
         "overruled_for": "paper",
         "overruled_by": overruling.person,

@@ -16,8 +16,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
-from crypto_kedro.errors import LineageError
-from crypto_kedro.serving.bundle import ModelBundle, load_bundle
+from crypto_kedro.errors import BundleError, LineageError
+from crypto_kedro.serving.bundle import DESCRIPTION_FILE, ModelBundle, load_bundle
 from crypto_kedro.serving.probability import CLASS_NAMES
 from crypto_kedro.tracking.judged_settings import settings_tag
 from crypto_kedro.tracking.run import feature_tags, flatten
@@ -70,6 +70,7 @@ def register(candidate: Candidate) -> dict[str, Any]:
 
     Raises:
         LineageError: no run is active, so the model could not be traced.
+        BundleError: the exported bundle does not work, or is another by now.
     """
     run = mlflow.active_run()
     if run is None:
@@ -87,6 +88,7 @@ def register(candidate: Candidate) -> dict[str, Any]:
     if candidate.dry_run:
         return registered
     tags = _lineage(run.info.run_id, candidate)
+    _require_digest(load_bundle(candidate.bundle.path), candidate.bundle.digest, "the bundle to register")
     model = mlflow.pyfunc.log_model(
         name="model",
         python_model=str(_SERVED_MODEL),
@@ -124,7 +126,8 @@ def record_verdict(
         JSON-able: ``promoted``, ``name``, ``version``, ``failed`` and ``verdict`` (one sentence).
 
     Raises:
-        LineageError: no run is active.
+        LineageError: no run is active, or the version's artifacts cannot be read.
+        BundleError: the version to promote does not load and predict, or is another than was trained.
     """
     run = mlflow.active_run()
     if run is None:
@@ -140,6 +143,8 @@ def record_verdict(
     client = MlflowClient()
     synthetic = client.get_model_version(name, version).tags["data_source"] == SYNTHETIC
     verdict |= {"promoted": gates["passed"] and not synthetic, "verdict": _sentence(version, failed, synthetic)}
+    if verdict["promoted"]:
+        _require_digest(registered_bundle(name, version), registered["bundle_digest"], f"{name} version {version}")
     tags = {EVALUATION_RUN_TAG: run.info.run_id, VERDICT_TAG: verdict["verdict"], **_gate_tags(gates)}
     tags |= settings_tag(settings)
     tags |= _opened(client, name, version)
@@ -249,6 +254,13 @@ def _figures(prefix: str, evaluation: Mapping[str, Any]) -> Iterator[tuple[str, 
             yield name, float(value)
 
 
+def _require_digest(bundle: ModelBundle, digest: str, named: str) -> None:
+    if bundle.digest != digest:
+        raise BundleError(
+            f"{named} is bundle {bundle.digest[:12]} and was trained as {digest[:12]}; train the model again"
+        )
+
+
 def registered_bundle(name: str, version: str) -> ModelBundle:
     """Return the verified bundle of a registered version.
 
@@ -262,4 +274,7 @@ def registered_bundle(name: str, version: str) -> ModelBundle:
         raise LineageError(
             f"{name} version {version} cannot be read from MLflow ({error}); restore its artifacts or move its alias"
         ) from error
-    return load_bundle(next(Path(folder).rglob("bundle.json")).parent)
+    description = next(Path(folder).rglob(DESCRIPTION_FILE), None)
+    if description is None:
+        raise LineageError(f"{name} version {version} holds no bundle; restore its artifacts or move its alias")
+    return load_bundle(description.parent)

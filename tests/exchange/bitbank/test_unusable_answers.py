@@ -142,6 +142,25 @@ def test_given_orders_that_cannot_be_true_when_read_then_they_are_unusable(
         run(bitbank.open_orders())
 
 
+def test_given_an_order_that_is_not_listed_any_more_when_it_is_still_open_then_the_list_is_unusable(
+    bitbank: BitbankExchange, server: WireServer, run: Run
+) -> None:
+    server.on("GET /v1/user/spot/active_orders", data(orders=[order_row()]), data(orders=[]))
+    server.on(
+        "POST /v1/user/spot/orders_info",
+        data(orders=[order_row()]),
+        data(orders=[order_row(status="CANCELED_UNFILLED")]),
+    )
+    run(bitbank.open_orders())
+
+    with pytest.raises(UnusablePrivateAnswerError, match="are open and not listed"):
+        run(bitbank.open_orders())
+
+    assert run(bitbank.open_orders()) == ()
+    assert run(bitbank.open_orders()) == ()
+    assert server.targets().count("POST /v1/user/spot/orders_info") == 2
+
+
 @pytest.mark.parametrize("change", [{"amount": "0"}, {"price": "0"}, {"executed_at": NOW_MS * 1_000}, {"pair": "x"}])
 def test_given_a_fill_that_cannot_be_true_when_read_then_it_is_unusable(
     bitbank: BitbankExchange, server: WireServer, run: Run, change: dict[str, Any]

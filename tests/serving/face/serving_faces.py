@@ -11,6 +11,7 @@ import httpx
 from shown_trader import ShownTrader
 
 from crypto_kedro.serving.face import FaceSettings, FaceToken, serving_face
+from crypto_kedro.serving.face.bounds import FaceBounds
 
 SECRET = "a-token-of-the-tests-that-nobody-guesses"
 TOKEN = FaceToken(SECRET)
@@ -18,7 +19,7 @@ BEARER = {"Authorization": f"Bearer {SECRET}"}
 
 
 @contextmanager
-def served(trader: ShownTrader, **settings: Any) -> Iterator[str]:
+def served(trader: ShownTrader, bounds: FaceBounds | None = None, **settings: Any) -> Iterator[str]:
     """Serve a face on a free port of loopback while the context is open; gives its address."""
     chosen = FaceSettings(**{"port": 0, "token": TOKEN} | settings)
     addresses: Queue[str] = Queue()
@@ -26,7 +27,7 @@ def served(trader: ShownTrader, **settings: Any) -> Iterator[str]:
     over = asyncio.Event()
 
     async def serve() -> None:
-        async with serving_face(trader, chosen) as address:
+        async with serving_face(trader, chosen, bounds) as address:
             addresses.put(address)
             await over.wait()
 

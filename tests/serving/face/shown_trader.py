@@ -1,6 +1,7 @@
 """A trader of the tests: three days of a seeded market with a few trades, a long position open, and real decisions."""
 
 import random
+import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -257,6 +258,7 @@ class ShownTrader:
         shows: its present status.
         ticks: how many cycles were asked for.
         stops: what every stop said.
+        stopped: is set by a stop.
         breaks: what a cycle is broken off with, None when it goes well.
     """
 
@@ -267,6 +269,7 @@ class ShownTrader:
         self.shows = shows
         self.ticks = 0
         self.stops: list[dict[str, Any]] = []
+        self.stopped = threading.Event()
         self.breaks: Exception | None = None
 
     def status(self) -> TraderStatus:
@@ -282,6 +285,7 @@ class ShownTrader:
         self.stops.append({"by": by, "reason": reason, "flatten": flatten})
         halt = HaltInForce(by, reason, flatten, self.shows.now_ms)
         self.shows = structs.replace(self.shows, halted=halt)
+        self.stopped.set()
 
 
 class CycleBrokenError(CryptoKedroError):

@@ -20,6 +20,7 @@ from shown_trader import (
     status,
 )
 
+from crypto_kedro.serving.face import FaceToken
 from crypto_kedro.session.journal import HaltInForce
 from crypto_kedro.session.notice import Severity
 from crypto_kedro.session.status import AccountSeen, IncidentSeen, TraderStatus
@@ -407,6 +408,34 @@ def test_a_trader_without_a_token_can_only_be_watched(open_page: OpenPage) -> No
         expect(page.locator("#stop")).to_be_disabled()
         expect(page.locator("#stop")).to_have_attribute("title", "Read only: this trader has no token")
         expect(page.locator("#run-cycle")).to_have_count(0)
+
+
+def test_a_one_time_link_lets_one_browser_stop_without_a_token(open_page: OpenPage) -> None:
+    trader, code = ShownTrader(), FaceToken.generated()
+    with served(trader, link_code=code) as address:
+        link = f"{address}/#token={code.secret}"
+        page = open_page(address)
+        page.goto(link)
+        expect(page.locator(".toast")).to_have_text("This tab can stop trading now")
+        assert page.url == f"{address}/"
+        assert page.evaluate("Object.values(sessionStorage)") == [SECRET]
+        expect(stop(page, token=None)).to_contain_text("Trading is stopped")
+        assert len(trader.stops) == 1
+        other = page.context.new_page()
+        other.goto(link)
+        expect(other.locator(".toast")).to_contain_text("This link was used before")
+        assert other.url == f"{address}/"
+        other.locator("#stop").click()
+        expect(other.locator("#stop-form .token")).to_be_visible()
+
+
+def test_a_one_time_link_works_as_the_first_page(open_page: OpenPage) -> None:
+    code = FaceToken.generated()
+    with served(ShownTrader(), link_code=code, open_reading=False) as address:
+        open_page(address, waits_for="#token-dialog[open]")
+        page = open_page(address, waits_for="#token-dialog[open]").context.new_page()
+        page.goto(f"{address}/#token={code.secret}")
+        expect(page.locator("#tile-price .figure")).to_have_text(yen(MARK.ticks))
 
 
 def test_a_closed_face_shows_nothing_until_it_has_the_token(open_page: OpenPage) -> None:

@@ -18,7 +18,7 @@ from shown_trader import BAR_CLOSE_MS, NOW_MS, CycleBrokenError, ShownTrader, ac
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.market.bars import MINUTE_MS
-from crypto_kedro.serving.face import FaceSettings, serving_face
+from crypto_kedro.serving.face import FaceSettings, FaceToken, serving_face
 from crypto_kedro.session.journal import HaltInForce
 from crypto_kedro.session.journal.records import Trigger
 from crypto_kedro.session.status import CycleSeen
@@ -59,7 +59,7 @@ def test_a_trader_that_works_is_alive_and_ready(face: httpx.Client) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "ready": True,
-        "checks": {"data": True, "lease": True, "cycle": True, "pace": True, "account": True},
+        "checks": {"data": True, "lease": True, "cycle": True, "pace": True, "account": True, "journal": True},
     }
 
 
@@ -200,17 +200,39 @@ def test_a_stop_that_does_not_say_so_keeps_the_position(trader: ShownTrader, fac
 
 
 @pytest.mark.parametrize(
-    "body",
-    [b"", b"{", b"[]", b'{"flatten": true}', b'{"reason": "  "}', b'{"reason": 5}', b'{"reason": "x", "flat": true}',
-     b'{"reason": "x", "flatten": "yes"}', b'{"reason": "' + b"x" * 301 + b'"}'],
-)  # fmt: skip
-def test_a_stop_that_cannot_be_understood_is_refused_in_a_sentence(
-    trader: ShownTrader, face: httpx.Client, body: bytes
+    ("body", "reason", "flatten"),
+    [
+        (b"", "none given", False),
+        (b"{", "{", False),
+        (b"[]", "[]", False),
+        (b'{"flatten": true}', "none given", True),
+        (b'{"reason": "  "}', "none given", False),
+        (b'{"reason": 5, "flatten": "yes"}', "5", False),
+        (b'{"reason": "x", "flat": true}', "x", False),
+        (b'{"reason": "caf\xe9", "flatten": true}', "caf\ufffd", True),
+        (b'{"reason": "\\ud800\\u0000"}', "\ufffd\ufffd", False),
+        (b"\x00\xff", "\ufffd\ufffd", False),
+        (b'{"reason": "' + b"x" * 301 + b'"}', "x" * 299 + "\N{HORIZONTAL ELLIPSIS}", False),
+        (b"x" * 12_000_000, "x" * 299 + "\N{HORIZONTAL ELLIPSIS}", False),
+    ],
+)
+@pytest.mark.parametrize("content_type", [None, "application/json; charset=utf-16", "image/png"])
+def test_a_stop_with_any_body_halts(
+    trader: ShownTrader, face: httpx.Client, body: bytes, reason: str, flatten: bool, content_type: str | None
 ) -> None:
-    answer = face.post("/stop", headers=BEARER, content=body)
-    assert answer.status_code == 400
-    assert answer.json()["error"].startswith("stop: ")
-    assert trader.stops == []
+    headers = BEARER if content_type is None else {**BEARER, "Content-Type": content_type}
+    answer = face.post("/stop", headers=headers, content=body)
+    assert answer.status_code == 200
+    assert answer.json()["halted"]["reason"] == reason
+    assert trader.stops == [{"by": "HTTP face", "reason": reason, "flatten": flatten}]
+
+
+def test_a_stop_whose_body_is_cut_off_halts(trader: ShownTrader, face: httpx.Client) -> None:
+    with socket.create_connection((face.base_url.host, face.base_url.port)) as client:
+        client.sendall(f"POST /stop HTTP/1.1\r\nHost: localhost\r\nX-Face-Token: {SECRET}\r\n".encode())
+        client.sendall(b"Content-Length: 100\r\n\r\nnews at ni")
+    assert trader.stopped.wait(timeout=10)
+    assert trader.stops == [{"by": "HTTP face", "reason": "news at ni", "flatten": False}]
 
 
 @pytest.mark.parametrize("path", ACTS)
@@ -245,6 +267,24 @@ def test_a_face_without_a_token_lets_nobody_act_and_says_how_to_set_one(path: st
     assert answer.status_code == 403
     assert "CRYPTO_KEDRO_FACE_TOKEN" in answer.json()["error"]
     assert trader.stops == []
+
+
+def test_the_code_of_a_link_is_exchanged_once_for_the_token(trader: ShownTrader) -> None:
+    code = FaceToken.generated()
+    with asking(trader, link_code=code) as face:
+        assert face.post("/stop", headers={"X-Face-Token": code.secret}).status_code == 401
+        assert face.post("/token", headers=BEARER).status_code == 401
+        assert face.post("/token").status_code == 401
+        first, second = (face.post("/token", headers={"X-Face-Token": code.secret}) for _ in range(2))
+        assert first.json() == {"token": SECRET}
+        assert first.headers["cache-control"] == "no-store"
+        assert second.status_code == 410
+        assert "used before" in second.json()["error"]
+        assert face.post("/stop", headers={"X-Face-Token": first.json()["token"]}).status_code == 200
+
+
+def test_a_configured_token_has_no_link(face: httpx.Client) -> None:
+    assert face.post("/token", headers=BEARER).status_code == 404
 
 
 @pytest.mark.parametrize("path", FIGURES)
@@ -309,12 +349,11 @@ def test_figures_are_never_kept_and_parts_of_the_page_only_while_they_are_curren
     assert (again.status_code, again.content) == (304, b"")
 
 
-def test_the_token_shows_neither_in_a_log_nor_in_a_repr(
-    trader: ShownTrader, face: httpx.Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_token_shows_neither_in_a_log_nor_in_a_repr(trader: ShownTrader, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    face.post("/stop", headers={"Authorization": "Bearer wrong-one"}, json={"reason": "x"})
-    face.post("/stop", headers=BEARER, json={"reason": "x"})
+    with asking(trader) as face:
+        face.post("/stop", headers={"Authorization": "Bearer wrong-one"}, json={"reason": "x"})
+        face.post("/stop", headers=BEARER, json={"reason": "x"})
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("crypto_kedro")]
     assert ours == ["face: a wrong token came with POST /stop"]
     assert SECRET not in repr(FaceSettings(token=None)) + repr(trader.stops)

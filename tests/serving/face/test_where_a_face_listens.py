@@ -1,11 +1,18 @@
 """Where a session's face listens: as its parameters say, or where a container is told to."""
 
+import asyncio
+import logging
+import re
+
+import httpx
 import pytest
 from serving_faces import TOKEN
+from shown_trader import ShownTrader
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.parameters.session import FaceParameters
-from crypto_kedro.pipelines.trading.showing import face_settings
+from crypto_kedro.pipelines.trading.showing import face_settings, shown
+from crypto_kedro.serving.face import FaceToken
 
 
 def test_given_no_variable_then_the_parameters_hold() -> None:
@@ -34,3 +41,36 @@ def test_given_the_port_of_a_container_and_no_token_then_nobody_is_let_in() -> N
 def test_given_a_port_that_is_no_number_then_the_variable_is_named(port: str) -> None:
     with pytest.raises(ConfigurationError, match="the variable PORT is"):
         face_settings(FaceParameters(), TOKEN, {"PORT": port})
+
+
+def serve_briefly(token: FaceToken | None, monkeypatch: pytest.MonkeyPatch, printed: pytest.CaptureFixture[str]) -> str:
+    """Show a trader, follow a link that was printed, and return what was printed."""
+    monkeypatch.delenv("PORT", raising=False)
+
+    async def follow() -> str:
+        async with shown(ShownTrader(), FaceParameters(port=0), token):
+            text = printed.readouterr().out
+            for address, code in re.findall(r"(http://\S+)/#token=(\S+)", text):
+                async with httpx.AsyncClient(base_url=address) as client:
+                    answer = await client.post("/token", headers={"X-Face-Token": code})
+                    stopped = await client.post("/stop", headers={"X-Face-Token": answer.json()["token"]})
+                    assert stopped.status_code == 200
+            return text
+
+    return asyncio.run(follow())
+
+
+def test_given_no_token_then_a_link_that_lets_a_browser_stop_is_printed_and_not_logged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    text = serve_briefly(None, monkeypatch, capsys)
+    (code,) = re.findall(r"/#token=(\S+)", text)
+    assert code not in caplog.text
+    assert code not in serve_briefly(None, monkeypatch, capsys)
+
+
+def test_given_a_token_then_nothing_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "#" not in serve_briefly(TOKEN, monkeypatch, capsys)

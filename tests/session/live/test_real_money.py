@@ -2,9 +2,10 @@
 
 import dataclasses
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import mlflow
@@ -246,6 +247,20 @@ def test_given_a_champion_that_was_demoted_or_never_traded_on_paper_then_that_is
     ]
 
 
+def test_given_a_paper_journal_that_was_edited_then_it_is_no_evidence(project: Path) -> None:
+    journal = SessionFolder.of(project, PAPER).journal
+    kept = journal.read_bytes()
+    with closing(sqlite3.connect(journal)) as stranger, stranger:
+        stranger.execute("DROP TRIGGER entries_stay")
+        stranger.execute("UPDATE entries SET at_ms = at_ms - 1 WHERE seq = 7")
+    try:
+        (reason,) = refused(project, live_parameters(NOBODY))
+    finally:
+        journal.write_bytes(kept)
+
+    assert reason.startswith(f"journal {journal}: entry 7 was altered; restore the file from a copy")
+
+
 def test_given_a_damaged_credentials_file_then_its_line_is_named_and_nothing_of_it_shown(project: Path) -> None:
     file = project / "conf" / "local" / "credentials.yml"
     kept = file.read_text()
@@ -256,6 +271,6 @@ def test_given_a_damaged_credentials_file_then_its_line_is_named_and_nothing_of_
         file.write_text(kept)
 
     assert run.returncode == 1
-    assert "credentials.yml in conf/local or the environment's folder cannot be read at line" in run.stderr
+    assert "conf/local/credentials.yml cannot be read at line" in run.stderr
     assert KEYS.secret not in run.stdout + run.stderr
     assert KEYS.key not in run.stdout + run.stderr

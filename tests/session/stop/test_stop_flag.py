@@ -162,7 +162,7 @@ def test_given_a_journal_that_cannot_be_written_when_stopped_then_the_flag_halts
     folder.root.mkdir(parents=True)
     folder.journal.write_text("no database at all, though long enough to look like one at the first glance " * 9)
     troubles = stop_session(folder, NEWS, NOW_MS)
-    assert [type(trouble) for trouble in troubles] == [JournalError]
+    assert [isinstance(trouble, JournalError) for trouble in troubles] == [True]
     assert StopFlag(folder.stop_flag).standing() == NEWS
 
 

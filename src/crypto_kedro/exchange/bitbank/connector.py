@@ -61,6 +61,7 @@ class BitbankExchange(BitbankMarketData):
         super().__init__(settings, credentials, now_ms=now_ms)
         self._search = LostOrderSearch(self, settings, now_ms, sleep)
         self._known_ids: deque[int] = deque(maxlen=_REMEMBERED_ORDERS)
+        self._listed_ids: set[int] = set()
         self._last_price: Price | None = None
         self._money: tuple[Balances, MarginStatus] | None = None
 
@@ -129,9 +130,17 @@ class BitbankExchange(BitbankMarketData):
         )
 
     async def open_orders(self) -> tuple[Order, ...]:
-        """Return the orders that may still fill, ascending by id."""
+        """Return the orders that may still fill, ascending by id.
+
+        One that was listed before and is not any more is looked up, because a list that came incomplete would have its
+        orders sent twice.
+        """
         answer = await self._wire.ask("user/spot/active_orders", pair=self._settings.pair)
-        return self._orders(answer)
+        orders = self._orders(answer)
+        listed = {order.order_id for order in orders}
+        missing = self._listed_ids - listed
+        self._listed_ids = listed | await self._not_looked_up(sorted(missing))
+        return orders
 
     async def order(self, order_id: int) -> Order:
         """Return one order; bitbank forgets an order three months after its end."""
@@ -278,6 +287,24 @@ class BitbankExchange(BitbankMarketData):
         with reading_private("positions"):
             positions = shapes.positions(answer, self._settings.pair, tuple(open_orders))
             return positions, any(shapes.cost(row["product"]).units for row in answer["positions"])
+
+    async def _not_looked_up(self, order_ids: Sequence[int]) -> set[int]:
+        """Make sure that orders have ended; return those that could not be looked up now.
+
+        Raises:
+            UnusablePrivateAnswerError: one of them is open.
+        """
+        try:
+            found = await self._orders_of(order_ids)
+        except RefusedError:
+            # The exchange knows none of them any more.
+            return set()
+        except (RetryLaterError, RetryNowError):
+            return set(order_ids)
+        with reading_private("orders"):
+            still_open = [order.order_id for order in found if order.status.is_open]
+            require(not still_open, f"orders {still_open} are open and not listed")
+        return set()
 
     async def _orders_of(self, order_ids: Sequence[int]) -> tuple[Order, ...]:
         found: dict[int, Order] = {}

@@ -16,11 +16,11 @@ Examples:
 \b
 Faults of requests:
   server_error  too_frequent  nonce_rejected  timeout  clock_skew  maintenance
-  fill_during_cancel  slow  answer_lost  cut
+  fill_during_cancel  slow  answer_lost  cut  garbled
 
 \b
 Faults of the streams:
-  silent  stale  out_of_order  twice
+  silent  stale  out_of_order  twice  garbled
 """
 
 

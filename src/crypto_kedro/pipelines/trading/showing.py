@@ -1,9 +1,13 @@
 """The HTTP face of a session: where it listens, and who may use it."""
 
+import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import click
 
 from crypto_kedro.errors import ConfigurationError
 from crypto_kedro.market.bars import MINUTE_MS
@@ -50,7 +54,9 @@ def face_settings(
 
 @asynccontextmanager
 async def shown(trader: WatchedTrader, face: FaceParameters | None, token: FaceToken | None) -> AsyncIterator[None]:
-    """Serve the face while the context is open, and say where; without parameters there is none.
+    """Serve the face while the context is open, and log its address; without parameters there is none.
+
+    On this machine alone and without a token, it makes one and prints a link that gives it to one browser.
 
     Raises:
         ConfigurationError: it cannot be served as it is set up.
@@ -58,6 +64,13 @@ async def shown(trader: WatchedTrader, face: FaceParameters | None, token: FaceT
     if face is None:
         yield
         return
-    async with serving_face(trader, face_settings(face, token)) as address:
+    settings = face_settings(face, token)
+    if settings.token is None and settings.on_loopback:
+        settings = replace(settings, token=FaceToken.generated(), link_code=FaceToken.generated())
+    async with serving_face(trader, settings) as address:
         _log.info("Dashboard at %s", address)
+        if settings.link_code is not None:
+            # To the terminal alone: a log is kept, and read by others. A terminal that is gone ends no session.
+            with contextlib.suppress(OSError):
+                click.echo(f"Link for one browser, which may then stop trading: {settings.link(address)}")
         yield

@@ -1,9 +1,9 @@
 """The outermost layer: what every answer carries, and where an error ends that nobody foresaw."""
 
-import logging
-
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from crypto_kedro.serving.face.rare_log import RareLog
 
 _HEADERS = {
     "content-security-policy": (
@@ -16,18 +16,17 @@ _HEADERS = {
 }
 
 
-_log = logging.getLogger(__name__)
-
-
 class Edge:
     """Adds headers that keep a browser from doing more with the face than the page needs, and logs what went wrong.
 
     Args:
         app: the application inside; it answers also when it raises.
+        log: for errors.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, log: RareLog) -> None:
         self._app = app
+        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and its answer back with the headers."""
@@ -39,5 +38,5 @@ class Edge:
 
         try:
             await self._app(scope, receive, answer)
-        except Exception:  # noqa: BLE001 -- the edge of a request: it must not take the connection of the next one along
-            _log.exception("face: %s failed", scope.get("path"))
+        except Exception as error:  # noqa: BLE001 -- the edge of a request: it must not take the connection of the next one along
+            self._log.note("a request failed", error=error)

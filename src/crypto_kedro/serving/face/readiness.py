@@ -14,7 +14,8 @@ def checks(status: TraderStatus, settings: FaceSettings) -> Mapping[str, bool]:
 
     Returns:
         ``data``: the latest bar is fresh and not from the future; ``lease``: this process may send orders; ``cycle``:
-        the last cycle went well; ``pace``: it is not long ago; ``account``: exchange and journal agree.
+        the last cycle went well; ``pace``: it is not long ago; ``account``: exchange and journal agree; ``journal``:
+        it can be written and has room.
     """
     cycle = status.last_cycle
     idle_ms = status.now_ms - (status.started_at_ms if cycle is None else cycle.ended_at_ms)
@@ -26,6 +27,7 @@ def checks(status: TraderStatus, settings: FaceSettings) -> Mapping[str, bool]:
             "cycle": cycle is None or cycle.error is None,
             "pace": _is_within(idle_ms, settings.max_cycle_age_ms),
             "account": cycle is None or cycle.contradiction is None,
+            "journal": cycle is None or cycle.storage is None,
         }
     return {
         "data": _is_within(status.data_age_ms, settings.max_data_age_ms),
@@ -33,6 +35,7 @@ def checks(status: TraderStatus, settings: FaceSettings) -> Mapping[str, bool]:
         "cycle": cycle is not None and cycle.error is None,
         "pace": cycle is not None and _is_within(idle_ms, settings.max_cycle_age_ms),
         "account": cycle is None or cycle.contradiction is None,
+        "journal": cycle is None or cycle.storage is None,
     }
 
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -55,6 +56,11 @@ class FaceToken:
         secret = environment.get(TOKEN_VARIABLE, "") or str((configured or {}).get("token") or "")
         return cls(secret.strip()) if secret.strip() else None
 
+    @classmethod
+    def generated(cls) -> "FaceToken":
+        """Return a new secret."""
+        return cls(secrets.token_urlsafe(SHORTEST_TOKEN))
+
     def is_same(self, shown: str) -> bool:
         """Return whether the token shown is this one, in a time that does not tell how much of it is right."""
         return hmac.compare_digest(_digest(self.secret), _digest(shown))
@@ -72,6 +78,7 @@ class FaceSettings:
         host: IPv4 address or name to listen on; ``0.0.0.0`` is every network, as a container needs.
         port: TCP port; 0 takes a free one.
         token: lets its bearer act; without one nobody may.
+        link_code: of a one-time link; the page exchanges it once for the token.
         open_reading: whether figures and page are shown without the token; None shows them on this machine alone.
         allowed_hosts: names beside those of loopback by which requests may call the face, as a proxy passes them on.
         max_data_age_ms: age of the latest bar, from its close, up to which the trader is ready.
@@ -84,6 +91,7 @@ class FaceSettings:
     host: str = "127.0.0.1"
     port: int = 8080
     token: FaceToken | None = None
+    link_code: FaceToken | None = None
     open_reading: bool | None = None
     allowed_hosts: tuple[str, ...] = ()
     max_data_age_ms: int = 17 * MINUTE_MS
@@ -108,6 +116,14 @@ class FaceSettings:
                 f"reading takes a token and there is no token; set {TOKEN_VARIABLE}, or open_reading to show the "
                 "account to everybody"
             )
+
+    def link(self, address: str) -> str:
+        """Return the one-time link; the fragment that holds its code reaches no server, proxy or log.
+
+        Args:
+            address: of the face.
+        """
+        return address if self.link_code is None else f"{address}/#token={self.link_code.secret}"
 
     @property
     def on_loopback(self) -> bool:

@@ -2,7 +2,7 @@
 
 from crypto_kedro.session.journal.entry import Entry, HaltInForce, Head, OpenIntent, Writer
 from crypto_kedro.session.journal.records import JournalError
-from crypto_kedro.session.journal.store import Journal, OutdatedFenceError
+from crypto_kedro.session.journal.store import Journal, JournalStorageError, OutdatedFenceError
 from crypto_kedro.session.journal.verification import AlteredJournalError
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Head",
     "Journal",
     "JournalError",
+    "JournalStorageError",
     "OpenIntent",
     "OutdatedFenceError",
     "Writer",

@@ -35,6 +35,9 @@ class Refused extends Error {
   }
 }
 
+// 429 refuses a wrong token as 401 does, after many of them; the right one is never refused.
+const isWrongToken = ({ code }) => code === 401 || code === 429;
+
 async function ask(path, { method = "GET", body, token = sessionStorage.getItem(TOKEN) } = {}) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   let answer;
@@ -54,7 +57,7 @@ async function refresh() {
     answeredAt = Date.now();
     silent = false;
   } catch (refusal) {
-    if (refusal.code === 401) return askForToken(refresh);
+    if (isWrongToken(refusal)) return askForToken(refresh);
     silent = true;
   }
   show();
@@ -154,7 +157,7 @@ function askToStop() {
       await ask("/stop", { method: "POST", body: { reason: reason.value, flatten: flatten.value === "yes" }, token: shown });
     } catch (refusal) {
       refused.textContent = refusal.message;
-      if (refusal.code === 401) sessionStorage.removeItem(TOKEN);
+      if (isWrongToken(refusal)) sessionStorage.removeItem(TOKEN);
       return needsToken();
     }
     if (shown) sessionStorage.setItem(TOKEN, shown);
@@ -165,6 +168,19 @@ function askToStop() {
   dialog.showModal();
 }
 
+// A one-time link carries a code in its fragment; the session exchanges it once for the token, and this tab keeps that.
+async function useLink() {
+  const code = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!code) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  try {
+    sessionStorage.setItem(TOKEN, (await ask("/token", { method: "POST", token: code })).token);
+    toast("link_toast");
+  } catch (refusal) {
+    toast(refusal.code === 410 ? "link_used" : refusal.message);
+  }
+}
+
 async function runCycle() {
   if (!sessionStorage.getItem(TOKEN)) return askForToken(runCycle);
   running = true;
@@ -173,7 +189,7 @@ async function runCycle() {
     await ask("/tick", { method: "POST" });
     toast("cycle_toast");
   } catch (refusal) {
-    if (refusal.code === 401) sessionStorage.removeItem(TOKEN);
+    if (isWrongToken(refusal)) sessionStorage.removeItem(TOKEN);
     toast(refusal.message);
   }
   running = false;
@@ -224,6 +240,8 @@ async function begin() {
   find("stop").onclick = askToStop;
   for (const button of document.querySelectorAll("[data-close]")) button.onclick = () => button.closest("dialog").close();
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
+  window.addEventListener("hashchange", useLink);
+  await useLink();
   await refresh();
   setInterval(() => document.hidden || refresh(), EVERY_MS);
 }

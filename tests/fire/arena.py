@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from checker import Evidence, Verdict, judge
-from exchange_history import ExchangeHistory, Span, play_again
+from exchange_history import ExchangeHistory, play_again
 from small_trader import SmallTrader
 from starlette.middleware import Middleware
 from wire_log import LoggedExchange, WireLog, read_wire_log
@@ -147,14 +147,12 @@ class Arena:
         url: str,
     ) -> None:
         self.clock = clock
-        self.interruptions: list[Span] = []
         self._folder = folder
         self._settings = settings
         self._running = running
         self._source = source
         self._url = url
         self._tokens: dict[str, int] = {}
-        self._died_ms: int | None = None
 
     async def begin(
         self,
@@ -179,15 +177,11 @@ class Arena:
         mortal: Any = MortalExchange(exchange, fate or Fate())
         one = trader(mortal, journal, Writer(f"session-{number}", fence.token), self.clock, CAPITAL)
         one.start()
-        if self._died_ms is not None:
-            self.interruptions.append(Span(self._died_ms, self.clock()))
-            self._died_ms = None
         return Life(one, lease, account)
 
     async def kill(self, life: Life) -> None:
         """End a life."""
         await life.die()
-        self._died_ms = self.clock()
 
     def pass_ms(self, milliseconds: int) -> None:
         """Let time pass, for the market as well."""
@@ -201,7 +195,6 @@ class Arena:
             wire=tuple(read_wire_log(self._folder / "wire.jsonl")),
             journal=self._folder / "journal.db",
             tokens=self._tokens,
-            interruptions=self.interruptions,
             cycle_ms=CYCLE_MS,
         )
         return judge(evidence)

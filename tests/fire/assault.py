@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from accounts_of_fire import TRAITORS
+from posts import TRAITOR_NAMES
+from project_of_fire import fire_environment, template
 from real_disk import IN_A_NAMESPACE
 from scenarios_of_fire import SCENARIOS
 from siege import Siege
 
-_HERE = Path(__file__).resolve().parent
 _MINUTES_A_TIME = 120
 _FINDINGS_SHOWN = 20
 
@@ -34,20 +34,19 @@ def assail(name: str, times: int, seed: int, traitor: str | None = None) -> dict
         RuntimeError: it broke off.
     """
     command = [sys.executable, str(Path(__file__).resolve()), name, str(times), "--seed", str(seed)]
+    command += ["--project", str(template())]
     if traitor is not None:
         command += ["--traitor", traitor]
     if SCENARIOS[name].on_a_disk:
         command = [*IN_A_NAMESPACE, *command]
-    paths = (_HERE, _HERE.parents[1] / "src", *filter(None, [os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=fire_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{name} with seed {seed} broke off: {done.stderr.strip()[-2_000:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def besiege(name: str, times: int, seed: int, traitor: str | None = None) -> dict[str, Any]:
+def besiege(name: str, times: int, seed: int, project: Path, traitor: str | None = None) -> dict[str, Any]:
     """Play a scenario and return what it came to."""
     began = time.monotonic()
     # What a killed process had written stays in the page cache, so memory is as good a place as a disk, and faster.
@@ -56,7 +55,7 @@ def besiege(name: str, times: int, seed: int, traitor: str | None = None) -> dic
         minutes = _MINUTES_A_TIME * (times + 20)
         with (
             _mounts_undone(Path(folder)),
-            Siege(Path(folder), seed, lives=4 * times + 20, minutes=minutes, traitor=traitor) as siege,
+            Siege(Path(folder), project, seed, lives=4 * times + 20, minutes=minutes, traitor=traitor) as siege,
         ):
             try:
                 SCENARIOS[name].play(siege, times)
@@ -105,10 +104,12 @@ def _mounts_undone(folder: Path) -> Iterator[None]:
 @click.argument("name", type=click.Choice(list(SCENARIOS)))
 @click.argument("times", type=click.IntRange(1))
 @click.option("--seed", default=1, show_default=True, help="Of market, faults and moments.")
-@click.option("--traitor", type=click.Choice(list(TRAITORS)), help="What betrays the traders, for the judge to find.")
-def main(name: str, times: int, seed: int, traitor: str | None) -> None:
+@click.option("--project", type=click.Path(path_type=Path), help="Where the traders run; made if left out.")
+@click.option("--traitor", type=click.Choice(TRAITOR_NAMES), help="What betrays the traders, for the judge to find.")
+def main(name: str, times: int, seed: int, project: Path | None, traitor: str | None) -> None:
     """Play the scenario NAME so many TIMES and print what it came to."""
-    click.echo(json.dumps(besiege(name, times, seed, traitor), indent=2))
+    # What is imported may print as well; the last line is the result.
+    click.echo(json.dumps(besiege(name, times, seed, project or template(), traitor)))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,14 @@ BAD_DAYS: tuple[dict[str, Any], ...] = (
     {"kind": "twice", "probability": 0.2},
 )
 
+NO_ANSWER: tuple[dict[str, Any], ...] = ({"kind": "timeout", "ms": 1},)
+A_WRONG_CLOCK: tuple[dict[str, Any], ...] = ({"kind": "clock_skew", "ms": -10_000},)
 NO_NETWORK: tuple[dict[str, Any], ...] = (
     {"kind": "cut", "probability": 0.7},
     {"kind": "server_error", "probability": 1.0},
 )
+
+
+def garbled(share: float) -> tuple[dict[str, Any], ...]:
+    """Return faults that garble a share of all answers and news."""
+    return ({"kind": "garbled", "probability": share},)

@@ -26,7 +26,6 @@ class Evidence:
         wire: lines of its wire log.
         journal: of the trader, after a last quiet cycle that left no position.
         tokens: fencing token of the process that used each API key; it signed nothing before it held the lease.
-        interruptions: spans in which no trader lived, in market time.
         cycle_ms: length of one cycle in market time.
     """
 
@@ -34,7 +33,6 @@ class Evidence:
     wire: Sequence[Line]
     journal: Path
     tokens: Mapping[str, int]
-    interruptions: Sequence[Span]
     cycle_ms: int
 
 
@@ -46,7 +44,8 @@ class Verdict:
         duplicate_orders: an order that the exchange got twice, or an entry beside another.
         unannounced_orders: an order of which the journal knows nothing.
         lost_fills: fills that journal and exchange do not both have, or have differently.
-        unprotected: positions without a stop for longer than one cycle in which the exchange answered.
+        unprotected: positions without a stop for longer than one cycle in which the exchange answered, whether or not
+            a trader lived and whatever its storage did.
         fenced_orders: orders or cancels by a process that had lost the lease.
         equity: differences between the journal's and the exchange's money of a yen or more.
     """
@@ -150,7 +149,7 @@ def _money_of(fill: Fill) -> object:
 
 
 def _protection(evidence: Evidence) -> tuple[str, ...]:
-    excused = [*evidence.interruptions, *_silences(evidence.wire, evidence.history.ends_ms)]
+    excused = _silences(evidence.wire, evidence.cycle_ms)
     return tuple(
         f"{bare.side} without a stop for {rest.until_ms - rest.from_ms} ms from {rest.from_ms}"
         for bare in evidence.history.unprotected
@@ -159,23 +158,31 @@ def _protection(evidence: Evidence) -> tuple[str, ...]:
     )
 
 
-def _silences(wire: Iterable[Line], ends_ms: int) -> list[Span]:
-    """Return the spans from a request that failed to the next one that did not."""
+def _silences(wire: Iterable[Line], cycle_ms: int) -> list[Span]:
+    """Return the spans from a request that failed to the next one that did not.
+
+    Without a next request a silence ends after one cycle: a trader that has died does not excuse itself.
+    """
     asked_ms: dict[int, int] = {}
     silences = []
     silent_since: int | None = None
+    failed_ms = 0
     for line in wire:
         if isinstance(line, Asked):
             asked_ms[line.number] = line.at_ms
         elif isinstance(line, Told):
             began_ms = asked_ms.pop(line.number)
+            if silent_since is not None and began_ms > failed_ms + cycle_ms:
+                silences.append(Span(silent_since, failed_ms + cycle_ms))
+                silent_since = None
             if not line.ok:
                 silent_since = began_ms if silent_since is None else min(silent_since, began_ms)
+                failed_ms = line.at_ms
             elif silent_since is not None:
                 silences.append(Span(silent_since, line.at_ms))
                 silent_since = None
     if silent_since is not None:
-        silences.append(Span(silent_since, ends_ms))
+        silences.append(Span(silent_since, failed_ms + cycle_ms))
     return silences
 
 

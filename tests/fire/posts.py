@@ -1,219 +1,151 @@
-"""The traders of a siege: the project's own, as processes that work until they are killed."""
+"""The traders of a siege: the command `kedro run --env live`, in processes that work until they are killed.
+
+Each is a fork of a process that has everything imported, which saves the seconds of a start. What it runs from there on is
+the command itself, with the arguments and the environment that a person would give it. Only three things are not what
+they would be: its clock is that of the siege, its lease reports when it is held, and its first pauses are short.
+"""
 
 import asyncio
-import math
-import random
-import resource
+import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from multiprocessing.synchronize import Event
+from typing import Any
 
-from accounts_of_fire import TRAITORS, RestlessAccount
-from camp import CAPITAL, Camp
+from accounts_of_fire import TRAITORS, RestlessAccount, die_when_storage_fails
+from camp import Camp
+from kedro.framework.cli import main
 from msgspec import Struct
+from project_of_fire import CHANGES
 from shared_clock import RestlessClock, SharedClock
 
-from crypto_kedro.errors import CryptoKedroError
 from crypto_kedro.exchange.bitbank import BitbankSettings, Credentials
 from crypto_kedro.exchange.bitbank.private_stream import PrivateStream
-from crypto_kedro.exchange.port import Exchange, ExchangeError
 from crypto_kedro.exchange.retry import GrowingPauses
-from crypto_kedro.session.account_news import listening
-from crypto_kedro.session.cycle import CycleTerms
-from crypto_kedro.session.journal import JournalError, OutdatedFenceError
-from crypto_kedro.session.journal.records import Lineage
-from crypto_kedro.session.lease import Fence, LeaseLostError, LeaseStoreError, LeaseTerms, SqliteLease, steady_ms
-from crypto_kedro.session.notice import LogNotifier
-from crypto_kedro.session.opening import Outfit, trader_at_work
-from crypto_kedro.session.signals import run_until_signalled
-from crypto_kedro.session.trader import Trader, TraderTerms
-from crypto_kedro.trading.settings import BarrierRule, FundingStage, GuardRule, TradingSettings
-from crypto_kedro.trading.signal import SignalFacts
+from crypto_kedro.parameters.session import SessionParameters
+from crypto_kedro.pipelines.trading import exchanges, performance
+from crypto_kedro.session.folder import SessionFolder
+from crypto_kedro.session.lease import Fence, LeaseTerms, SqliteLease
+from crypto_kedro.session.open_exchange import OpenExchange
+from crypto_kedro.session.opening import Outfit
 
 PAUSE_MS = 150_000
-BAR_MS = 300_000
-DISK_FAILED, LEASE_LOST, UNREACHABLE = 3, 4, 5
-"""How a trader ends that may not go on, or could not begin because the exchange broke off its beginning."""
-
-TERMS_OF_A_DUEL = LeaseTerms(ttl_ms=600_000, margin_ms=7_000, renew_every_ms=PAUSE_MS)
-_SETTINGS = TradingSettings(
-    barriers=BarrierRule(max_bars=2, stop_loss_atr=1.0, take_profit_atr=1.5, bar_ms=BAR_MS),
-    guards=GuardRule(
-        max_daily_loss=1.0,
-        max_weekly_loss=1.0,
-        max_drawdown=1.0,
-        max_losses_in_a_row=100_000,
-        max_trades_a_day=100_000,
-        max_data_age_ms=BAR_MS,
-    ),
-    stages=(FundingStage(capital=CAPITAL),),
-)
-_LINEAGE = Lineage("none", "none", "none", "none", "none", "synthetic", "none", "none")
-_LONG, _SHORT, _FLAT = (0.1, 0.1, 0.8), (0.8, 0.1, 0.1), (0.1, 0.8, 0.1)
+FACE_TOKEN = "token-of-the-page-with-more-than-thirty-two-characters"
+DIES = "dies when storage fails"
+TRAITOR_NAMES = (*TRAITORS, DIES)
 
 
 class Post(Struct, frozen=True):
-    """What a trader process is told.
+    """Where and how a trader process works.
 
     Args:
         camp: where.
         url: of the exchange.
         key: its own API key.
-        cycles: after so many it ends by itself; None is never.
-        disk_bytes: files cannot grow beyond this size; None is no limit.
-        is_ticked: whether its cycles are asked for one by one, as through the HTTP face, and its lease lives by the
-            clock of the camp; otherwise it runs the loop of a session.
-        traitor: an account of `TRAITORS` that it works with unknowingly.
+        cycles: after so many waits it ends by itself; None is never.
+        lease_s: real seconds for which the lease is valid after its last renewal.
+        lease_wait_s: patience until another process has given up the lease.
+        traitor: one of `TRAITOR_NAMES`: a bug that it works with unknowingly.
     """
 
     camp: Camp
     url: str
     key: str
     cycles: int | None = None
-    disk_bytes: int | None = None
-    is_ticked: bool = False
+    lease_s: float = 20.0
+    lease_wait_s: float = 60.0
     traitor: str | None = None
+
+    def parameters(self) -> str:
+        """Return ``--params`` of its session."""
+        parameters: dict[str, object] = {
+            "session.armed": "true",
+            **{f"session.bitbank.{name}": self.url for name in ("public", "private", "stream", "private_stream")},
+            "session.face.port": 0,
+            "session.protect_every_s": PAUSE_MS // 1000,
+            "session.lease.ttl_s": self.lease_s,
+            "session.lease.margin_s": self.lease_s / 4,
+            "session.lease.renew_every_s": self.lease_s / 8,
+            "session.lease.wait_s": self.lease_wait_s,
+            **CHANGES,
+        }
+        return ",".join(f"{name}={value}" for name, value in parameters.items())
 
 
 def trade(post: Post, holds_lease: Event, is_at_work: Event) -> None:
     """Trade until killed or signalled, or until the process may not go on."""
-    sys.stderr = post.camp.said(post.key).open("w")
+    output = post.camp.output(post.key).open("w")
+    for number in (1, 2):
+        os.dup2(output.fileno(), number)
+    sys.stdout = sys.stderr = output
+    output.reconfigure(line_buffering=True)
+    os.environ |= {
+        "BITBANK_API_KEY": post.key,
+        "BITBANK_API_SECRET": "secret",
+        "CRYPTO_KEDRO_FACE_TOKEN": FACE_TOKEN,
+        "COLUMNS": "300",
+    }
+    _live_by_the_clock_of(post, holds_lease, is_at_work)
+    if post.traitor == DIES:
+        die_when_storage_fails()
+    os.chdir(post.camp.project)
+    sys.argv = ["kedro", "run", "--env", "live", "--params", post.parameters()]
+    sys.exit(main())
 
-    async def work(asked: asyncio.Event) -> None:
-        await _trade(post, asked, holds_lease, is_at_work)
 
-    try:
-        asyncio.run(run_until_signalled(work))
-    except ExchangeError:
-        sys.exit(UNREACHABLE)
-    except (LeaseLostError, OutdatedFenceError):
-        sys.exit(LEASE_LOST)
-    except (JournalError, LeaseStoreError):
-        sys.exit(DISK_FAILED)
+def _live_by_the_clock_of(post: Post, holds_lease: Event, is_at_work: Event) -> None:
+    clock = SharedClock(post.camp.clock, shifted=True)
+    account_type = TRAITORS.get(post.traitor or "", RestlessAccount)
+
+    @asynccontextmanager
+    async def exchange(settings: BitbankSettings, credentials: Credentials) -> AsyncIterator[OpenExchange]:
+        settings = replace(settings, throttle=False)
+        async with account_type(settings, credentials, clock) as account:
+            account._wire.timeout_on_exit = 0  # ccxt's pause for TLS connections to end
+            stream = PrivateStream(account, settings, clock, _pause_in_fast_time)
+            restless = RestlessClock(clock, post.cycles, is_at_work.set, _end_in_good_order)
+            yield OpenExchange(account, restless, stream.news, admit=account.check_rights)
+
+    def lease(session: SessionParameters, folder: SessionFolder) -> SqliteLease:
+        return ToldLease(folder, session.lease.terms(), post, holds_lease)
+
+    def outfit(**given: Any) -> Outfit:
+        return Outfit(**given, start_pauses=lambda: GrowingPauses(0.05, 2.0))
+
+    exchanges._real = exchange  # type: ignore[assignment]
+    performance.lease_of = lease  # type: ignore[attr-defined]
+    performance.Outfit = outfit  # type: ignore[attr-defined,assignment,misc]
 
 
-async def _trade(post: Post, asked: asyncio.Event, holds_lease: Event, is_at_work: Event) -> None:
-    camp, clock = post.camp, SharedClock(post.camp.clock, shifted=True)
-    lease = ToldLease(post, holds_lease, SharedClock(camp.clock))
-    settings = BitbankSettings(public_url=post.url, private_url=post.url, private_stream_url=post.url, throttle=False)
-    account_type = RestlessAccount if post.traitor is None else TRAITORS[post.traitor]
-    async with account_type(settings, Credentials(post.key, "secret"), clock) as account:
-        outfit = Outfit(
-            folder=camp.session,
-            exchange=account,
-            facts=RandomFacts(account, clock, camp.seed),
-            bars=tuple,
-            lease=lease,
-            lease_wait_s=math.inf,
-            lineage=_LINEAGE,
-            cycle_terms=CycleTerms(settings=_SETTINGS, funding_stage=1, kelly=2.0),
-            trader_terms=TraderTerms(environment="paper", protect_every_ms=PAUSE_MS),
-            notifier=LogNotifier(),
-            clock=RestlessClock(clock, post.cycles, asked),
-            start_pauses=lambda: GrowingPauses(0.05, 2.0),
-        )
-        async with trader_at_work(outfit) as trader:
-            lease.note_beginning()
-            is_at_work.set()
-            if post.is_ticked:
-                await _trade_by_ticks(trader, lease, clock, post.cycles)
-            else:
-                stream = PrivateStream(account, settings, clock, _pause_in_fast_time)
-                async with listening(stream.news, trader.wake):
-                    await trader.run(asked)
+def _end_in_good_order() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _pause_in_fast_time(seconds: float) -> None:
     await asyncio.sleep(seconds / 100)
 
 
-async def _trade_by_ticks(trader: Trader, lease: "ToldLease", clock: SharedClock, cycles: int | None) -> None:
-    done = 0
-    while done != cycles:
-        await lease.renew()
-        await _tick(trader)
-        await clock.sleep(PAUSE_MS / 1000)
-        done += 1
-    trader.end("so many cycles were asked for")
-
-
-async def _tick(trader: Trader) -> None:
-    try:
-        await trader.tick()
-    except (JournalError, LeaseLostError):
-        raise
-    except CryptoKedroError:
-        # The exchange broke the cycle off; the next one takes it up.
-        return
-
-
 class ToldLease(SqliteLease):
-    """A lease that tells the camp when it is held.
+    """A lease that reports when it is held.
 
     Args:
+        folder: of the session.
+        terms: of the lease.
         post: of the process.
         holds_lease: is set once it is held.
-        clock: of the camp.
     """
 
-    def __init__(self, post: Post, holds_lease: Event, clock: SharedClock) -> None:
-        terms, clock_ms = (TERMS_OF_A_DUEL, clock) if post.is_ticked else (LeaseTerms(), steady_ms)
-        super().__init__(post.camp.session.lease, terms, clock_ms=clock_ms)
+    def __init__(self, folder: SessionFolder, terms: LeaseTerms, post: Post, holds_lease: Event) -> None:
+        super().__init__(folder.lease, terms)
         self._post = post
-        self._holds = holds_lease
-        self._clock = clock
+        self._is_held = holds_lease
 
     async def acquire(self, above: int = 0) -> Fence | None:
         fence = await super().acquire(above)
         if fence is not None:
-            self._tell(fence)
+            self._post.camp.token(self._post.key).write_text(str(fence.token))
+            self._is_held.set()
         return fence
-
-    def note_beginning(self) -> None:
-        """Write down that this trader can look after positions from now on."""
-        self._post.camp.began(self._post.key).write_text(str(self._clock()))
-
-    def _tell(self, fence: Fence) -> None:
-        self._post.camp.token(self._post.key).write_text(str(fence.token))
-        self.note_beginning()
-        self._holds.set()
-        limit = self._post.disk_bytes
-        if limit is not None:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-
-class RandomFacts:
-    """An oracle that is sure of itself and knows nothing; it says the same of a bar to whoever asks.
-
-    Args:
-        exchange: tells the price.
-        clock: tells the bar.
-        seed: of its opinions.
-    """
-
-    def __init__(self, exchange: Exchange, clock: SharedClock, seed: int) -> None:
-        self._exchange = exchange
-        self._clock = clock
-        self._seed = seed
-
-    async def latest(self) -> SignalFacts[float]:
-        ticker = await self._exchange.ticker()
-        now_ms = self._clock()
-        bar_ms = now_ms - now_ms % BAR_MS
-        model = random.Random(f"{self._seed}/{bar_ms}").choice([_LONG, _LONG, _SHORT, _SHORT, _FLAT])
-        price = float(ticker.last.ticks)
-        return SignalFacts(
-            bar_close_ms=float(bar_ms),
-            age_ms=float(now_ms - bar_ms),
-            close=price,
-            atr=0.006 * price,
-            spread=0.0001,
-            last_return=0.0,
-            gap_minutes=0.0,
-            status=0.0,
-            short=model[0],
-            flat=model[1],
-            long=model[2],
-            models=(model, model, model),
-        )

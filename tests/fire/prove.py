@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 from assault import assail
+from project_of_fire import template
 from results import Results, StaleResultsError
 from scenarios_of_fire import SCENARIOS
 
@@ -93,6 +94,7 @@ def _play(tasks: list[_Task], results: Results, jobs: int) -> None:
     """Play sieges, several at a time, and keep what each came to."""
     total, done, began = sum(task.weight for task in tasks), 0.0, time.monotonic()
     click.echo(f"{len(tasks)} sieges, {jobs} at a time")
+    template()
     with ThreadPoolExecutor(jobs) as pool:
         running = {pool.submit(_besiege, task): task for task in tasks}
         try:

@@ -51,6 +51,10 @@ class Disk:
                     # Somebody was faster, or the file system keeps some for itself.
                     taken -= _BLOCK
 
+    def clear(self) -> None:
+        """Leave it as empty as it can be."""
+        self._ballast.unlink(missing_ok=True)
+
     def turn_read_only(self) -> None:
         """Let nothing be written any more."""
         _do("mount", "-o", "remount,abort", str(self._at))
@@ -59,7 +63,7 @@ class Disk:
         """Make it whole and leave it as empty as it can be; nobody may have a file of it open."""
         self.take_away()
         self._mount()
-        self._ballast.unlink(missing_ok=True)
+        self.clear()
 
     def take_away(self) -> None:
         """Unmount it."""

@@ -4,15 +4,20 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bad_days import BAD_DAYS, NO_NETWORK
-from posts import DISK_FAILED, TERMS_OF_A_DUEL
-from real_disk import Disk, why_no_disk
+from bad_days import A_WRONG_CLOCK, BAD_DAYS, NO_ANSWER, NO_NETWORK, garbled
+from hostile_clients import Crowd
+from posts import PAUSE_MS
+from real_disk import why_no_disk
 from siege import Siege
+from storage_of_fire import BrokenDisk, FullDisk, LockedJournal, SizeLimit, Storage
 from trader_process import TraderProcess
 
 HOUR_MS = 3_600_000
 _MAINTENANCE_MS = 600_000
 _MOST_SECONDS_TO_END = 10.0
+_LEASE_OF_A_DUEL_S = 4.0
+_MOMENTS = tuple((number, is_answer) for number in (1, 2, 3, 4) for is_answer in (False, True))
+"""Orders and cancels of a position's life before, or after, which storage fails: entry, stop, and what comes then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,45 +75,54 @@ def _amid_something(siege: Siege, most_requests: int) -> TraderProcess:
 
 
 def size_limits(siege: Siege, times: int) -> None:
-    """Let no file grow beyond a few more bytes, or at all."""
-    siege.faults(*BAD_DAYS)
-    for number in range(times):
-        room = 0 if number % 2 else siege.random.randrange(40_000)
-        siege.over(siege.begin(disk_bytes=siege.journal_bytes() + room).end())
-        siege.over(siege.begin(cycles=4).end())
+    """Let no file of the trader grow beyond a few more bytes, or at all."""
+    _storage_fails(siege, times, SizeLimit(siege))
 
 
 def full_disks(siege: Siege, times: int) -> None:
-    """Let a disk become full amid a session, and be freed once the trader has given up."""
-    _lose_the_disk(siege, times, lambda disk: disk.fill(siege.random.randrange(20_000)))
+    """Let a disk become full, with every number of bytes left."""
+    _storage_fails(siege, times, FullDisk(siege))
 
 
 def read_only_disks(siege: Siege, times: int) -> None:
-    """Let a disk become read-only amid a session; it stays so for the next trader too."""
-    _lose_the_disk(siege, times, Disk.turn_read_only)
+    """Let a disk break; it stays so for every second successor."""
+    _storage_fails(siege, times, BrokenDisk(siege))
 
 
-def _lose_the_disk(siege: Siege, times: int, lose: Callable[[Disk], None]) -> None:
-    disk = Disk(siege.session.root.with_name("disk.img"), siege.session.root)
+def locks(siege: Siege, times: int) -> None:
+    """Let another program hold the journal's lock for some seconds."""
+    _storage_fails(siege, times, LockedJournal(siege))
+
+
+def _storage_fails(siege: Siege, times: int, storage: Storage) -> None:
+    """Let storage fail at each moment of a position's life in turn, for some cycles, and mend it.
+
+    Nobody helps a trader that has ended before storage works again and some more cycles have passed.
+    """
     siege.faults(*BAD_DAYS)
     for number in range(times):
         trader = siege.begin()
-        siege.wait(80)
-        lose(disk)
-        siege.over(_gives_up(siege, trader.end()))
-        if number % 2:
-            siege.over(_gives_up(siege, siege.start().end()))
-        disk.repair()
+        siege.hold_up(*_MOMENTS[number % len(_MOMENTS)])
+        storage.fail(trader, number)
+        siege.let_pass()
+        siege.outlast(4 * PAUSE_MS)
+        if storage.outlives_its_trader:
+            siege.over(trader.kill() if trader.is_alive else trader.end())
+            if number % 2:
+                rival = siege.start()
+                siege.outlast(2 * PAUSE_MS)
+                siege.over(rival.kill() if rival.is_alive else rival.end())
+        storage.mend(trader)
+        if trader.is_alive:
+            siege.outlast(4 * PAUSE_MS)
+        if not storage.outlives_its_trader:
+            siege.over(trader.kill() if trader.is_alive else trader.end())
         siege.over(siege.begin(cycles=4).end())
 
 
-def _gives_up(siege: Siege, status: int) -> int:
-    assert status == DISK_FAILED, f"without a disk the trader ended with {status}:\n{siege.last_words()}"
-    return status
-
-
 def network_cuts(siege: Siege, times: int) -> None:
-    """Cut the network for a while."""
+    """Take the network away for a while."""
+    siege.faults(*BAD_DAYS)
     trader = siege.begin()
     for _ in range(times):
         siege.faults(*NO_NETWORK)
@@ -118,13 +132,57 @@ def network_cuts(siege: Siege, times: int) -> None:
     siege.over(trader.kill())
 
 
+def outages_at_the_start(siege: Siege, times: int) -> None:
+    """Start a trader while the exchange does not answer, every second time with what a killed one left behind."""
+    siege.faults(*BAD_DAYS)
+    for number in range(times):
+        if number % 2:
+            siege.over(_amid_something(siege, 80).kill())
+        siege.faults(*siege.random.choice([NO_NETWORK, NO_ANSWER, A_WRONG_CLOCK]))
+        if number % 3 == 0:
+            siege.maintenance(_MAINTENANCE_MS)
+        trader = siege.start()
+        siege.wait(8)
+        assert trader.is_alive, f"an outage ended a trader:\n{siege.last_words()}"
+        siege.faults(*BAD_DAYS)
+        assert trader.comes_to_work(), f"an outage ended a trader:\n{siege.last_words()}"
+        siege.wait(80)
+        siege.over(siege.ask_to_end(trader))
+    assert siege.slowest_end_s < _MOST_SECONDS_TO_END, f"a trader took {siege.slowest_end_s:.1f} s to end"
+
+
+def garbled_answers(siege: Siege, times: int) -> None:
+    """Let a part of all answers and news be garbled for a while."""
+    for _ in range(times):
+        siege.faults(*BAD_DAYS)
+        trader = siege.begin()
+        siege.wait(40)
+        siege.faults(*BAD_DAYS, *garbled(siege.random.choice([0.02, 0.1, 0.5])))
+        siege.wait(120)
+        siege.faults(*BAD_DAYS)
+        siege.outlast(4 * PAUSE_MS)
+        siege.over(siege.ask_to_end(trader))
+
+
+def hostile_connections(siege: Siege, times: int) -> None:
+    """Let strangers on this machine take the page's connections, headers and answers while there is trading."""
+    siege.faults(*BAD_DAYS)
+    for number in range(times):
+        trader = siege.begin()
+        with Crowd.number(number, trader) as crowd:
+            siege.outlast(24 * PAUSE_MS)
+            assert trader.is_alive, f"strangers ended a trader:\n{siege.last_words()}"
+            crowd.check(trader)
+        siege.over(siege.ask_to_end(trader))
+
+
 def maintenances(siege: Siege, times: int) -> None:
     """Close the exchange for ten minutes."""
     siege.faults(*BAD_DAYS)
     trader = siege.begin()
     for _ in range(times):
         siege.maintenance(_MAINTENANCE_MS)
-        _pass(siege, 2 * _MAINTENANCE_MS)
+        siege.outlast(2 * _MAINTENANCE_MS)
     siege.over(trader.kill())
 
 
@@ -134,50 +192,44 @@ def clock_jumps(siege: Siege, times: int) -> None:
     trader = siege.begin()
     for _ in range(times):
         siege.clock.set_wrong(siege.random.choice([-HOUR_MS, HOUR_MS]))
-        _pass(siege, HOUR_MS // 12)
+        siege.outlast(HOUR_MS // 12)
         siege.clock.set_wrong(0)
-        _pass(siege, HOUR_MS // 6)
+        siege.outlast(HOUR_MS // 6)
     siege.over(trader.kill())
 
 
-def duel(siege: Siege, minutes: int) -> None:
+def duels(siege: Siege, times: int) -> None:
     """Let two traders fight for the lease; whoever has it is killed, or frozen until the other has it."""
     siege.faults(*BAD_DAYS)
-    end_ms = siege.clock() + minutes * 60_000
-    holder = siege.begin(is_ticked=True)
-    while siege.clock() < end_ms:
-        rival = siege.start(is_ticked=True)
+    holder = siege.begin(lease_s=_LEASE_OF_A_DUEL_S)
+    for _ in range(times):
+        rival = siege.start(lease_s=_LEASE_OF_A_DUEL_S, lease_wait_s=600.0)
         siege.wait(80)
         if siege.random.random() < 0.5:
             siege.over(holder.kill())
             assert rival.wait_for_lease()
         else:
             holder.signal(signal.SIGSTOP)
-            siege.over(0)
-            siege.clock.move(TERMS_OF_A_DUEL.ttl_ms)
             assert rival.wait_for_lease()
             holder.signal(signal.SIGCONT)
-            siege.ends.append(holder.end())
-        siege.resumed(rival)
+            siege.over(holder.end())
+        assert rival.comes_to_work(), f"a rival did not come to work:\n{siege.last_words()}"
         holder = rival
     siege.over(holder.kill())
 
 
-def _pass(siege: Siege, milliseconds: int) -> None:
-    """Wait until the market has moved on."""
-    until_ms = siege.clock() + milliseconds
-    while siege.clock() < until_ms:
-        siege.wait(2)
-
-
 SCENARIOS = {
-    "kills": Scenario(play=kills, small=6, full=1_000, chunk=25, seconds=0.8),
-    "terminations": Scenario(play=terminations, small=3, full=100, chunk=25, seconds=0.8),
-    "size limits": Scenario(play=size_limits, small=3, full=20, chunk=10, seconds=3.0),
-    "full disks": Scenario(play=full_disks, small=1, full=25, chunk=5, seconds=4.0, on_a_disk=True),
-    "read-only disks": Scenario(play=read_only_disks, small=1, full=25, chunk=5, seconds=4.0, on_a_disk=True),
-    "network cuts": Scenario(play=network_cuts, small=5, full=200, chunk=25, seconds=0.5),
-    "maintenance windows": Scenario(play=maintenances, small=2, full=20, chunk=10, seconds=1.0),
-    "clock jumps": Scenario(play=clock_jumps, small=2, full=20, chunk=10, seconds=1.0),
-    "minutes of a duel": Scenario(play=duel, small=40, full=600, chunk=150, seconds=0.3),
+    "kills": Scenario(play=kills, small=4, full=200, chunk=25, seconds=3.0),
+    "terminations": Scenario(play=terminations, small=2, full=40, chunk=20, seconds=3.0),
+    "size limits": Scenario(play=size_limits, small=2, full=40, chunk=8, seconds=9.0),
+    "full disks": Scenario(play=full_disks, small=2, full=80, chunk=8, seconds=9.0, on_a_disk=True),
+    "read-only disks": Scenario(play=read_only_disks, small=1, full=24, chunk=8, seconds=10.0, on_a_disk=True),
+    "locks": Scenario(play=locks, small=1, full=24, chunk=8, seconds=14.0),
+    "network cuts": Scenario(play=network_cuts, small=5, full=100, chunk=25, seconds=1.0),
+    "outages at the start": Scenario(play=outages_at_the_start, small=2, full=30, chunk=10, seconds=6.0),
+    "garbled answers": Scenario(play=garbled_answers, small=1, full=30, chunk=10, seconds=6.0),
+    "hostile connections": Scenario(play=hostile_connections, small=1, full=12, chunk=6, seconds=12.0),
+    "maintenance windows": Scenario(play=maintenances, small=2, full=20, chunk=10, seconds=2.0),
+    "clock jumps": Scenario(play=clock_jumps, small=2, full=20, chunk=10, seconds=2.0),
+    "duels": Scenario(play=duels, small=1, full=30, chunk=10, seconds=8.0),
 }

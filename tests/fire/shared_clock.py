@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import mmap
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -64,17 +65,26 @@ class RestlessClock(SessionClock):
     Args:
         clock: of the trader.
         most_waits: so often the session may wait; None is no end.
-        over: is set then.
+        on_wait: is called before each wait.
+        on_over: is called after the last.
     """
 
-    def __init__(self, clock: SharedClock, most_waits: int | None, over: asyncio.Event) -> None:
+    def __init__(
+        self,
+        clock: SharedClock,
+        most_waits: int | None,
+        on_wait: Callable[[], object],
+        on_over: Callable[[], object],
+    ) -> None:
         super().__init__(clock)
         self._clock = clock
         self._waits_left = most_waits
-        self._over = over
+        self._on_wait = on_wait
+        self._on_over = on_over
 
     async def wait(self, until_ms: int, event: asyncio.Event, most_s: float) -> bool:
         """Give the event a moment of real time; if it is not set then, the time is come."""
+        self._on_wait()
         if not event.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(most_s, _A_MOMENT_S)):
@@ -83,6 +93,6 @@ class RestlessClock(SessionClock):
             self._clock.move(max(until_ms - self._clock(), 1))
         if self._waits_left is not None:
             self._waits_left -= 1
-            if self._waits_left <= 0:
-                self._over.set()
+            if self._waits_left == 0:
+                self._on_over()
         return event.is_set()

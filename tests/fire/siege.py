@@ -2,6 +2,7 @@
 
 import multiprocessing
 import random
+import shutil
 import signal
 import time
 from collections import Counter
@@ -12,8 +13,8 @@ from typing import Any, Self
 import httpx
 from camp import START_MS, Camp, serve
 from checker import Evidence, Verdict, judge
-from exchange_history import Span, play_again
-from posts import DISK_FAILED, LEASE_LOST, PAUSE_MS, UNREACHABLE, Post, trade
+from exchange_history import play_again
+from posts import PAUSE_MS, Post, trade
 from shared_clock import SharedClock
 from trader_process import PATIENCE_S, TraderProcess
 from wire_log import read_wire_log
@@ -21,8 +22,9 @@ from wire_log import read_wire_log
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.stop import StopOrder, stop_session
 
-EXPECTED_ENDS = (0, DISK_FAILED, LEASE_LOST, UNREACHABLE, -signal.SIGKILL)
+EXPECTED_ENDS = (0, 1, -signal.SIGKILL)
 _LAST_CYCLES = 12
+_LAST_WORDS = 6_000
 _ALL_THAT_IS_SLOW_TO_IMPORT = (
     "__main__",
     "posts",
@@ -31,7 +33,18 @@ _ALL_THAT_IS_SLOW_TO_IMPORT = (
     "crypto_kedro.exchange.simulator.control",
     "crypto_kedro.exchange.simulator.server",
     "crypto_kedro.session.opening",
+    "crypto_kedro.pipelines.trading.nodes",
+    "crypto_kedro.reporting.messages.notifier",
+    "kedro.framework.cli",
+    "kedro.framework.session",
+    "lightgbm",
+    "mlflow",
+    "pandas",
+    "sklearn.ensemble",
+    "xgboost",
 )
+_MOVE_MS = 1_000
+_MOST_STILL_S = 0.2
 _BYTES_A_REQUEST = 170
 """Of the wire log."""
 
@@ -41,6 +54,7 @@ class Siege:
 
     Args:
         folder: for the files.
+        project: in a copy of which the traders run; see `project_of_fire`.
         seed: of market, faults and moments.
         lives: how many traders may be started.
         minutes: length of the market.
@@ -49,27 +63,28 @@ class Siege:
     Attributes:
         random: draws moments.
         clock: of exchange and traders.
-        interruptions: spans without a trader, in market time.
         ends: exit statuses of all traders so far.
         struck: how often each kind of fault has struck so far; complete after the verdict.
         slowest_end_s: real seconds that the slowest trader took to end once it was asked to.
     """
 
-    def __init__(self, folder: Path, seed: int, lives: int, minutes: int, traitor: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, project: Path, seed: int, lives: int, minutes: int, traitor: str | None = None
+    ) -> None:
         self.random = random.Random(seed)
-        self.interruptions: list[Span] = []
         self.ends: list[int] = []
         self.struck: Counter[str] = Counter()
         self.slowest_end_s = 0.0
         self._camp = Camp(folder, seed, minutes, lives + 1)
-        for name in ("session", "tokens", "began", "said"):
+        for name in ("tokens", "output"):
             (folder / name).mkdir(exist_ok=True)
+        shutil.copytree(project, self._camp.project)
+        self.session.root.mkdir(parents=True)
         self.clock = SharedClock.make(self._camp.clock, START_MS)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(_ALL_THAT_IS_SLOW_TO_IMPORT))
         self._started = 0
         self._traitor = traitor
-        self._idle_since_ms: int | None = START_MS
 
     def __enter__(self) -> Self:
         here, there = self._context.Pipe()
@@ -112,16 +127,13 @@ class Siege:
         post = Post(self._camp, self._url, key, traitor=self._traitor, **more)
         process = self._context.Process(target=trade, args=(post, *events), daemon=True)
         process.start()
-        return TraderProcess(process, key, *events)
+        return TraderProcess(process, key, self._camp.output(key), *events)
 
     def begin(self, **more: Any) -> TraderProcess:
-        """Start a trader and wait until it is at work; one whose beginning the exchange broke off is started again."""
-        while True:
-            trader = self.start(**more)
-            if trader.comes_to_work() or trader.end() != UNREACHABLE:
-                self.resumed(trader)
-                return trader
-            self.over(UNREACHABLE)
+        """Start a trader and wait until it is at work."""
+        trader = self.start(**more)
+        assert trader.comes_to_work(), f"a trader did not come to work:\n{self.last_words()}"
+        return trader
 
     def ask_to_end(self, trader: TraderProcess) -> int:
         """Send SIGTERM, wait for the end and return the exit status."""
@@ -132,17 +144,31 @@ class Siege:
         return status
 
     def over(self, status: int) -> None:
-        """Take note that nobody trades any more."""
+        """Take note of how a trader ended."""
         self.ends.append(status)
-        if self._idle_since_ms is None:
-            self._idle_since_ms = self.clock()
 
-    def resumed(self, trader: TraderProcess) -> None:
-        """Take note that somebody trades again, from the moment that the trader itself has written down."""
-        if self._idle_since_ms is not None:
-            began_ms = int(self._camp.began(trader.key).read_text())
-            self.interruptions.append(Span(self._idle_since_ms, max(began_ms, self._idle_since_ms)))
-            self._idle_since_ms = None
+    def hold_up(self, number: int, *, is_answer: bool) -> None:
+        """Let the order or cancel with this number from now on, or its answer, wait; see `let_pass`."""
+        gate, deadline = self._camp.gate, time.monotonic() + PATIENCE_S
+        gate.close(number, is_answer=is_answer)
+        while not gate.holds_one:
+            assert time.monotonic() < deadline, f"nobody sends anything:\n{self.last_words()}"
+            time.sleep(0.001)
+
+    def let_pass(self) -> None:
+        """Let what is held up go on."""
+        self._camp.gate.open()
+
+    def outlast(self, milliseconds: int) -> None:
+        """Wait until the market has moved on; where nobody else moves its clock, real time does, five times as fast."""
+        until_ms = self.clock() + milliseconds
+        seen_ms, since = self.clock(), time.monotonic()
+        while self.clock() < until_ms:
+            time.sleep(0.002)
+            if self.clock() != seen_ms:
+                seen_ms, since = self.clock(), time.monotonic()
+            elif time.monotonic() - since > _MOST_STILL_S:
+                self.clock.move(_MOVE_MS)
 
     def wait(self, most_requests: int) -> None:
         """Wait for a random part of so many requests, however slow the machine is; it ends amid any of them."""
@@ -166,13 +192,15 @@ class Siege:
         stop_session(self._camp.session, StopOrder("siege", "it is over", flatten=True), self.clock())
         self.over(self.begin(cycles=_LAST_CYCLES).end())
         strange = [status for status in self.ends if status not in EXPECTED_ENDS]
-        assert not strange, f"traders ended with {strange}:\n{self.last_words()}"
+        broken = [path.name for path in self._camp.output("").iterdir() if "Traceback" in path.read_text()]
+        assert not strange and not broken, f"traders ended with {strange}, {broken} broke down:\n{self.last_words()}"
         return judge(self.evidence())
 
     def last_words(self) -> str:
-        """Return what the last trader said that broke down."""
-        newest_first = sorted(self._camp.said("").iterdir(), key=lambda path: -path.stat().st_mtime_ns)
-        return next((words for words in (path.read_text() for path in newest_first) if "Traceback" in words), "")
+        """Return the last output of the last trader, or of the last one that broke down."""
+        outputs = sorted(self._camp.output("").iterdir(), key=lambda path: -path.stat().st_mtime_ns)
+        texts = [path.read_text() for path in outputs]
+        return next((text for text in texts if "Traceback" in text), texts[0] if texts else "")[-_LAST_WORDS:]
 
     def evidence(self) -> Evidence:
         """Collect what the siege has left behind."""
@@ -182,7 +210,6 @@ class Siege:
             wire=tuple(read_wire_log(camp.wire)),
             journal=camp.session.journal,
             tokens={path.name: int(path.read_text()) for path in (camp.folder / "tokens").iterdir()},
-            interruptions=self.interruptions,
             cycle_ms=PAUSE_MS,
         )
 

@@ -73,12 +73,12 @@ def write(path: Path, *records: Record) -> None:
 
 
 def verdict(
-    journal: Path, *, wire: tuple[Line, ...] = (), dead: tuple[Span, ...] = (), cash: Jpy = CAPITAL, **history: Any
+    journal: Path, *, wire: tuple[Line, ...] = (), cash: Jpy = CAPITAL, **history: Any
 ) -> Verdict:
     known = ExchangeHistory(account=account(cash), ends_ms=START_MS + 3_600_000, **history)
     tokens = {"first": 1, "second": 2}
     return judge(
-        Evidence(history=known, wire=wire, journal=journal, tokens=tokens, interruptions=dead, cycle_ms=CYCLE_MS)
+        Evidence(history=known, wire=wire, journal=journal, tokens=tokens, cycle_ms=CYCLE_MS)
     )
 
 
@@ -173,10 +173,16 @@ def test_given_an_exchange_that_answers_then_it_is_no_excuse(journal: Path) -> N
     assert verdict(journal, wire=answers, unprotected=bare(70)).counts["unprotected"] == 1
 
 
-def test_given_a_trader_that_was_dead_then_the_cycle_begins_with_its_successor(journal: Path) -> None:
-    dead = (Span(START_MS + 10_000, START_MS + 500_000),)
-    assert verdict(journal, dead=dead, unprotected=bare(530)) == Verdict()
-    assert verdict(journal, dead=dead, unprotected=bare(531)).counts["unprotected"] == 1
+def test_given_no_trader_that_lives_then_a_position_is_counted_all_the_same(journal: Path) -> None:
+    lived = request(1, 5, ok=True)
+    succeeded = request(2, 36, ok=True)
+    assert verdict(journal, wire=(*lived, *succeeded), unprotected=bare(31)).counts["unprotected"] == 1
+    assert verdict(journal, wire=lived, unprotected=bare(3_600)).counts["unprotected"] == 1
+
+
+def test_given_an_exchange_that_nobody_asks_again_then_its_silence_is_no_excuse_for_ever(journal: Path) -> None:
+    asked_in_vain = request(1, 5, ok=False)
+    assert verdict(journal, wire=asked_in_vain, unprotected=bare(3_600)).counts["unprotected"] == 1
 
 
 def accepted(number: int, key: str) -> tuple[Line, ...]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from assault import assail
-from bad_days import BAD_DAYS, CANNOT_MEET_US
+from bad_days import BAD_DAYS, CANNOT_MEET_US, garbled
+from project_of_fire import template
 from scenarios_of_fire import SCENARIOS
 from siege import Siege
 
@@ -28,11 +29,16 @@ def test_given_a_siege_then_the_trader_survives(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("traitor", "count"),
-    [("sends twice", "duplicate_orders"), ("only enters", "unprotected"), ("loses fills", "lost_fills")],
+    ("scenario", "traitor", "count"),
+    [
+        ("kills", "sends twice", "duplicate_orders"),
+        ("kills", "only enters", "unprotected"),
+        ("kills", "loses fills", "lost_fills"),
+        ("size limits", "dies when storage fails", "unprotected"),
+    ],
 )
-def test_given_a_traitor_in_a_siege_then_what_it_does_is_found(traitor: str, count: str) -> None:
-    found = assail("kills", 4, seed=5, traitor=traitor)
+def test_given_a_traitor_in_a_siege_then_what_it_does_is_found(scenario: str, traitor: str, count: str) -> None:
+    found = assail(scenario, 2, seed=5, traitor=traitor)
     assert found["counts"][count] > 0
     assert not found["survived"]
 
@@ -43,7 +49,7 @@ def test_given_a_maintenance_that_begins_amid_a_beginning_then_its_time_passes_a
     tmp_path: Path, where: str
 ) -> None:
     maintenance = {"kind": "maintenance", "probability": 0.5, "where": where, "ms": 20_000}
-    with Siege(tmp_path, seed=5, lives=1, minutes=2_000) as siege:
+    with Siege(tmp_path, template(), seed=5, lives=1, minutes=2_000) as siege:
         siege.faults(maintenance)
         trader = siege.begin()
         assert siege.ask_to_end(trader) == 0
@@ -53,4 +59,5 @@ def test_given_a_maintenance_that_begins_amid_a_beginning_then_its_time_passes_a
 
 def test_given_the_faults_of_the_simulator_then_bad_days_have_all_that_a_trader_can_meet() -> None:
     kinds = Counter(fault["kind"] for fault in BAD_DAYS)
-    assert set(kinds) == set(FaultKind) - CANNOT_MEET_US
+    garbling = {fault["kind"] for fault in garbled(1.0)}
+    assert set(kinds) | garbling == set(FaultKind) - CANNOT_MEET_US

@@ -1,9 +1,11 @@
 """A trader's process, seen from outside."""
 
 import os
+import re
 import signal
 import time
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 PATIENCE_S = 120.0
@@ -16,15 +18,29 @@ class TraderProcess:
     Args:
         process: of it.
         key: its API key.
+        output: file of its standard output and error.
         holds_lease: is set once it does.
         is_at_work: is set once its session has begun.
     """
 
-    def __init__(self, process: BaseProcess, key: str, holds_lease: Any, is_at_work: Any) -> None:
+    def __init__(self, process: BaseProcess, key: str, output: Path, holds_lease: Any, is_at_work: Any) -> None:
         self.process = process
         self.key = key
+        self.output = output
         self.holds_lease = holds_lease
         self.is_at_work = is_at_work
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
+    def page(self) -> tuple[str, int] | None:
+        """Host and port of its page, None as long as there is none."""
+        found = re.search(r"Dashboard at http://([^:/\s]+):(\d+)", self.output.read_text())
+        return None if found is None else (found.group(1), int(found.group(2)))
 
     @property
     def is_alive(self) -> bool:

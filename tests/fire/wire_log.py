@@ -3,6 +3,7 @@
 Polls of the streams are left out: they are held for minutes, so their end says nothing of whether the exchange answers.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crypto_kedro.exchange.simulator.commands import Cancel, Command, Place
+from crypto_kedro.exchange.simulator.faults import FaultKind, Faults
 from crypto_kedro.exchange.simulator.rendering import wire_order_id
 from crypto_kedro.exchange.simulator.running import RunningExchange
 from crypto_kedro.trading.orders import Order
@@ -51,6 +53,7 @@ class Told(Struct, frozen=True, tag=True):
 
 Line = Asked | Accepted | Told
 
+_ORDERS = ("/v1/user/spot/order", "/v1/user/spot/cancel_order")
 _STREAMS = ("/v2/subscribe/", "/socket.io/")
 _REFUSALS = range(30_000, 70_000)
 """Codes that judge the request itself; the others say that the exchange or the client's clock is out of order."""
@@ -100,17 +103,66 @@ class LoggedExchange(RunningExchange):
         self._log.close()
 
 
+class Gate:
+    """Holds one order or cancel up, so that something can happen at a known moment of a position's life.
+
+    Args:
+        path: of the file that closes it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reached = path.with_name(f"{path.name}.reached")
+        self._seen = 0
+
+    def close(self, number: int, *, is_answer: bool) -> None:
+        """Hold up the request with this number among the orders and cancels from now on, or its answer."""
+        self._reached.unlink(missing_ok=True)
+        self._path.write_text(f"{number} {is_answer:d}")
+
+    @property
+    def holds_one(self) -> bool:
+        """Whether a request is held up."""
+        return self._reached.exists()
+
+    def open(self) -> None:
+        """Let everything pass."""
+        self._path.unlink(missing_ok=True)
+        self._reached.unlink(missing_ok=True)
+
+    async def pass_through(self, scope: Scope, *, is_answer: bool) -> None:
+        """Wait as long as this request, or its answer, is held up."""
+        if scope["method"] != "POST" or scope["path"] not in _ORDERS:
+            return
+        if not self._path.exists():
+            self._seen = 0
+            return
+        number, answer = map(int, self._path.read_text().split())
+        self._seen += not is_answer
+        if self._seen == number and is_answer == bool(answer):
+            self._reached.touch()
+            while self._path.exists():
+                await asyncio.sleep(0.002)
+            self._seen = 0
+
+
 class WireLog:
     """Middleware that writes down every request and whether its client got an answer.
 
     Args:
         app: answers.
         running: the exchange, which keeps the log.
+        gate: holds requests up; None lets all pass.
+        faults: of the exchange; a client that got a garbled answer was not served.
     """
 
-    def __init__(self, app: ASGIApp, running: LoggedExchange) -> None:
+    def __init__(
+        self, app: ASGIApp, running: LoggedExchange, gate: Gate | None = None, faults: Faults | None = None
+    ) -> None:
         self._app = app
         self._running = running
+        self._gate = gate
+        self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(_STREAMS):
@@ -120,9 +172,13 @@ class WireLog:
         key = Headers(scope=scope).get("access-key", "")
         number = running.next_number()
         running.write(Asked(number, running.clock.now_ms(), key, scope["path"]))
-        answer = _Answer()
+        answer, garbled = _Answer(), self._garbled()
+        if self._gate is not None:
+            await self._gate.pass_through(scope, is_answer=False)
 
         async def pass_on(message: Message) -> None:
+            if self._gate is not None and message["type"] == "http.response.start":
+                await self._gate.pass_through(scope, is_answer=True)
             await send(message)
             answer.take(message)
 
@@ -131,7 +187,12 @@ class WireLog:
             await self._app(scope, receive, pass_on)
         finally:
             _asking.reset(token)
-            running.write(Told(number, running.clock.now_ms(), answer.is_service))
+            is_served = answer.is_service and self._garbled() == garbled
+            running.write(Told(number, running.clock.now_ms(), is_served))
+
+    def _garbled(self) -> int:
+        rows = [] if self._faults is None else self._faults.report()
+        return sum(row["struck"] for row in rows if row["kind"] is FaultKind.GARBLED)
 
 
 class _Answer:
@@ -153,5 +214,8 @@ class _Answer:
     def is_service(self) -> bool:
         if not self._is_whole or self._status != 200:
             return False
-        answer = json.loads(self._body)
-        return answer["success"] == 1 or answer["data"]["code"] in _REFUSALS
+        try:
+            answer = json.loads(self._body)
+            return answer["success"] == 1 or answer["data"]["code"] in _REFUSALS
+        except (ValueError, RecursionError, LookupError, TypeError):
+            return False

@@ -92,13 +92,18 @@ def make_champion(bundle: ModelBundle, source: str = "file", failed: tuple[str, 
     return registered
 
 
-def write_paper_journal(project: Path, digest: str, now_ms: int, days: int = 15, trades: int = 25) -> Path:
-    """Write what a paper trader of a model would have written: hourly decisions and trades that gain a little."""
+def write_paper_journal(
+    project: Path, digest: str, now_ms: int, days: int = 15, trades: int = 25, changes: Mapping[str, Any] = TRADED
+) -> Path:
+    """Write what a paper trader of a model would have written: hourly decisions and trades that gain a little.
+
+    Its settings are those of ``conf/base`` with the changes.
+    """
     folder = SessionFolder.of(project, PAPER)
     folder.root.mkdir(parents=True, exist_ok=True)
     start_ms = now_ms - days * DAY_MS
     lineage = Lineage(digest, f"{MODEL} version 1", "r" * 32, "a" * 40, "d" * 64, "file", "f" * 64, "e" * 40)
-    settings = trading_settings(settings_with(TRADED), THRESHOLD)
+    settings = trading_settings(settings_with(changes), THRESHOLD)
     writer = Writer("paper-1", 1)
     hours = [CycleStarted(f"cycle-{hour}", Trigger.BAR) for hour in range(days * 24)]
     with Journal.open(folder.journal) as journal:

@@ -1,6 +1,8 @@
 """Kedro hooks: configuration is checked first, every run is tracked, and its results are named at the end."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -162,24 +164,30 @@ class TrackingHooks:
         from crypto_kedro.tracking.kept_shelf import SHELF
         from crypto_kedro.tracking.shelf_keeper import keep_shelf
 
-        self._finish("FINISHED")
         tracking = TrackingParameters.model_validate(self._parameters["tracking"])
         target = TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment)
-        keep_shelf(target.database(self._project_path), tracking.registered_model, self._project_path / SHELF)
+        with self._closed("FINISHED"):
+            keep_shelf(target.database(self._project_path), tracking.registered_model, self._project_path / SHELF)
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Close the run as failed; failed runs count as trials too."""
         if self._is_tracking:
-            self._finish("FAILED", error)
+            with self._closed("FAILED", error):
+                pass
 
-    def _finish(self, status: str, error: Exception | None = None) -> None:
+    @contextmanager
+    def _closed(self, status: str, error: Exception | None = None) -> Iterator[None]:
+        """Close the run, and give the signals back after the block."""
         from crypto_kedro.tracking import run
 
         assert self._interruption is not None  # set by _start
         with self._interruption.held():
             run.finish(status, error)
-        self._interruption.release()
+        try:
+            yield
+        finally:
+            self._interruption.release()
 
     def _tag(self, dataset_name: str, data: Any) -> None:
         if not self._is_tracking:

@@ -23,7 +23,7 @@ _TRANSPORT = re.compile(
     r"|ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT|ALLOW_FILE_STORE|DISABLE_TELEMETRY|LOGGING_LEVEL|CONFIGURE_LOGGING)"
     rf"|_MLFLOW_T(EST|ELEM)\w+|{_CREDENTIALS}"
 )
-_SERVER_TIMEOUT_S = 8
+_SERVER_TIMEOUT_S = 6
 
 
 def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -51,7 +51,7 @@ def clear_environment(uri: str) -> tuple[str, ...]:
 
 @contextmanager
 def short_requests() -> Iterator[None]:
-    """Let requests to a tracking server fail after one attempt of 8 s; MLflow would retry for minutes."""
+    """Let requests to a tracking server fail after one attempt of 6 s; MLflow would retry for minutes."""
     bounds = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(_SERVER_TIMEOUT_S)}
     before = {name: os.environ.get(name) for name in bounds}
     os.environ.update(bounds)

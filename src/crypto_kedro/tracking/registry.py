@@ -271,7 +271,7 @@ def registered_bundle(name: str, version: str) -> ModelBundle:
     """
     try:
         folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{version}")
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:
         raise LineageError(
             f"{name} version {version} cannot be read from MLflow ({error}); restore its artifacts or move its alias"
         ) from error

@@ -72,14 +72,10 @@ def write(path: Path, *records: Record) -> None:
         journal.append(Writer("session", 1), START_MS, *records)
 
 
-def verdict(
-    journal: Path, *, wire: tuple[Line, ...] = (), cash: Jpy = CAPITAL, **history: Any
-) -> Verdict:
+def verdict(journal: Path, *, wire: tuple[Line, ...] = (), cash: Jpy = CAPITAL, **history: Any) -> Verdict:
     known = ExchangeHistory(account=account(cash), ends_ms=START_MS + 3_600_000, **history)
     tokens = {"first": 1, "second": 2}
-    return judge(
-        Evidence(history=known, wire=wire, journal=journal, tokens=tokens, cycle_ms=CYCLE_MS)
-    )
+    return judge(Evidence(history=known, wire=wire, journal=journal, tokens=tokens, cycle_ms=CYCLE_MS))
 
 
 def intended(number: int, request: OrderRequest = ENTRY) -> Intended:

@@ -1,9 +1,10 @@
 """``kedro doctor``: is this machine, configuration and data fit for a run, and if not, what is the remedy?"""
 
 import asyncio
+import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib import metadata
@@ -19,7 +20,7 @@ from rich.table import Table
 
 from crypto_kedro.configuration import checked_parameters, differences
 from crypto_kedro.credentials import CredentialStore
-from crypto_kedro.errors import CryptoKedroError
+from crypto_kedro.errors import ConfigurationError, CryptoKedroError
 from crypto_kedro.exchange_examination import examine_exchange
 from crypto_kedro.features import FeatureManager, load_feature_set
 from crypto_kedro.finding import Finding, Status
@@ -29,7 +30,9 @@ from crypto_kedro.parameters.session import BitbankParameters
 from crypto_kedro.project import project_context
 from crypto_kedro.real_money_examination import examine_paper_model, examine_real_money
 from crypto_kedro.serving.bundle import load_bundle
+from crypto_kedro.tracking.environment import overruled_variables, short_requests
 from crypto_kedro.tracking.provenance import code_version
+from crypto_kedro.tracking.store import check_store, moves
 
 if TYPE_CHECKING:
     from crypto_kedro.tracking.target import TrackingTarget
@@ -46,6 +49,8 @@ def examine(project_path: Path, env: str | None = None) -> list[Finding]:
     Nothing is created or changed. A broken configuration ends the examination, since the rest depends on it.
     """
     findings = [_python(), _libraries(), _disk(project_path), _git(project_path)]
+    # Opening the project removes what its settings overrule.
+    environ = dict(os.environ)
     with ExitStack() as opened:
         try:
             context = opened.enter_context(project_context(project_path, env))
@@ -56,6 +61,7 @@ def examine(project_path: Path, env: str | None = None) -> list[Finding]:
         found = tuple(map(str, differences(context.config_loader)))
         detail = f"environment {context.env or 'local'}, every key is known, {len(found)} values differ from base"
         findings.append(Finding("configuration", "ok", detail, lines=found))
+        findings.append(_environment(environ, parameters.tracking.uri))
         checks: tuple[Callable[[KedroContext, Parameters], Finding], ...] = (
             _feature_set,
             _data,
@@ -193,16 +199,28 @@ def _bundle(context: KedroContext, parameters: Parameters) -> Finding:
     return Finding("model bundle", "ok", "complete, unaltered, for this feature set")
 
 
-def _tracking(context: KedroContext, parameters: Parameters) -> Finding:
-    from sqlalchemy.engine import make_url
+def _environment(environ: Mapping[str, str], uri: str) -> Finding:
+    overruled = overruled_variables(environ, uri)
+    if overruled:
+        remedy = "unset them; the project's settings decide"
+        return Finding("environment variables", "warn", f"{', '.join(overruled)}: ignored", remedy)
+    return Finding("environment variables", "ok", "none that the project's settings overrule")
 
+
+def _tracking(context: KedroContext, parameters: Parameters) -> Finding:
     target = _target(parameters)
-    store = target.printable_uri()
-    if target.uri.startswith("sqlite:"):
-        database = make_url(target.resolved_uri(context.project_path)).database
-        if not Path(str(database)).exists():
-            return Finding("mlflow", "warn", f"{store} does not exist yet", "the first `kedro run` creates it")
-    return Finding("mlflow", *_probe(target.resolved_uri(context.project_path), store))
+    store, database = target.printable_uri(), target.database(context.project_path)
+    try:
+        check_store(target, context.project_path)
+        found = moves(target, context.project_path)
+    except ConfigurationError as error:
+        return Finding("mlflow", "fail", str(error), "do what the sentence says before the next run")
+    if database is not None and not database.exists():
+        return Finding("mlflow", "warn", f"{store} does not exist yet", "the first `kedro run` creates it")
+    if found:
+        before = ", ".join(str(move.before) for move in found)
+        return Finding("mlflow", "warn", f"{store} names artifacts in {before}", "the next `kedro run` moves them here")
+    return Finding("mlflow", *_probe(target, context.project_path))
 
 
 def _target(parameters: Parameters) -> "TrackingTarget":
@@ -212,17 +230,26 @@ def _target(parameters: Parameters) -> "TrackingTarget":
     return TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment)
 
 
-def _probe(uri: str, store: str) -> tuple[Status, str, str]:
+def _probe(target: "TrackingTarget", project_path: Path) -> tuple[Status, str, str]:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    from crypto_kedro.tracking.run import check_reachable
+    from crypto_kedro.tracking.store import deleted_experiment
     from crypto_kedro.tracking.target import without_credentials
 
+    uri, store = target.resolved_uri(project_path), target.printable_uri()
     try:
-        count = len(MlflowClient(uri).search_experiments())
-    except MlflowException as error:
+        with short_requests():
+            check_reachable(uri)
+            client = MlflowClient(uri, uri)
+            experiment = client.get_experiment_by_name(target.experiment)
+            count = len(client.search_experiments())
+    except (MlflowException, OSError) as error:
         reason = without_credentials(str(error).splitlines()[0])
         return "fail", f"{store}: {reason}", "check tracking.uri, or move the database away"
+    if experiment is not None and experiment.lifecycle_stage == "deleted":
+        return "fail", deleted_experiment(target.experiment, experiment.experiment_id), "restore or rename it"
     return "ok", f"{store}, {count} experiments", ""
 
 
@@ -237,9 +264,11 @@ def _registered_model(context: KedroContext, parameters: Parameters) -> Finding:
     if registered["version"] is None:
         return Finding("registered model", "warn", registered["reason"], "run `kedro run --pipelines training`")
     named = f"{registered['name']} version {registered['version']}"
+    uri = _target(parameters).resolved_uri(context.project_path)
     try:
-        client = MlflowClient(_target(parameters).resolved_uri(context.project_path))
-        client.get_model_version(registered["name"], str(registered["version"]))
+        with short_requests():
+            client = MlflowClient(uri, uri)
+            client.get_model_version(registered["name"], str(registered["version"]))
     except MlflowException:
         return Finding("registered model", "fail", f"MLflow does not know {named}", "run `kedro run`")
     return Finding("registered model", "ok", named)

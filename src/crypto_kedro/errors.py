@@ -34,7 +34,9 @@ class LineageError(CryptoKedroError):
 
 
 def sentence_of(error: BaseException) -> str:
-    """Return one line about an error: the project's own sentence, or the type and text of any other."""
+    """Return one line about an error, the first of a group: the project's own sentence, or the type and text."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     text = " ".join(str(error).split())
     if isinstance(error, CryptoKedroError):
         return text

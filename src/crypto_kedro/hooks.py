@@ -16,7 +16,10 @@ from crypto_kedro.configuration import ConfigurationRefusedError, Difference, ch
 from crypto_kedro.credentials import CredentialsDataset, CredentialStore
 from crypto_kedro.parameters import TrackingParameters
 from crypto_kedro.parameters.session import SessionParameters
+from crypto_kedro.tracking.environment import clear_environment
+from crypto_kedro.tracking.interruption import Interruption
 from crypto_kedro.tracking.provenance import code_version, library_versions
+from crypto_kedro.tracking.store import check_folders
 from crypto_kedro.tracking.target import TrackingTarget
 
 logger = logging.getLogger(__name__)
@@ -93,38 +96,53 @@ class TrackingHooks:
         self._parameters: dict[str, Any] = {}
         self._env = ""
         self._is_tracking = False
+        self._interruption: Interruption | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Remember what a run of this context will be asked to do."""
+        """Remember what a run of this context will be asked to do, and let its settings overrule the environment."""
         self._project_path = context.project_path
         # A copy: Kedro puts typed values in place of those that a node takes.
         self._parameters = deepcopy(context.config_loader["parameters"])
         self._env = context.env or "base"
+        ignored = clear_environment(self._parameters["tracking"]["uri"])
+        if ignored:
+            logger.warning("Ignored, as the project's settings decide: %s.", ", ".join(ignored))
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Open the MLflow run, and bring the shelf up to date for a run that takes a model from it."""
         tracking = TrackingParameters.model_validate(self._parameters["tracking"])
         target = TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment)
         self._is_tracking = not all(TRADING_TAG in node.tags for node in pipeline.nodes)
         if self._is_tracking:
-            self._start(target, " + ".join(run_params["pipeline_names"] or ["default"]))
+            self._start(target, " + ".join(run_params["pipeline_names"] or ["default"]), pipeline, catalog)
         if SHELF_DATASET in pipeline.inputs():
             from crypto_kedro.tracking.kept_shelf import bring_up_to_date
 
             bring_up_to_date(target, self._project_path, tracking.registered_model)
 
-    def _start(self, target: TrackingTarget, pipelines: str) -> None:
+    def _start(self, target: TrackingTarget, pipelines: str, pipeline: Pipeline, catalog: DataCatalog) -> None:
         from crypto_kedro.tracking import run
+        from crypto_kedro.tracking.kept_shelf import SHELF
+        from crypto_kedro.tracking.registered import check_versions
+        from crypto_kedro.tracking.stored_parameters import used_parameters
 
         code = code_version(self._project_path)
         if code.git_sha is None:
             logger.warning("This is not a git commit: the run's lineage will say so instead of naming a SHA.")
         logger.info("Tracking this run in MLflow at %s", target.printable_uri())
+        check_folders([self._project_path / SHELF, *_written_folders(pipeline, catalog)])
         run.connect(target, self._project_path)
+        check_versions(pipeline, catalog)
+        parameters, missing = used_parameters(self._parameters, pipeline, catalog)
+        if missing:
+            logger.warning("The data on disk does not name its parameters (%s): none are logged.", ", ".join(missing))
         tags = {"pipelines": pipelines, "environment": self._env, **code.as_tags(), **library_versions()}
-        run.start(pipelines, tags, {key: value for key, value in self._parameters.items() if key != "tracking"})
+        self._interruption = Interruption(lambda: run.finish("KILLED"), run.kill)
+        self._interruption.watch()
+        with self._interruption.held():
+            run.start(pipelines, tags, {key: value for key, value in parameters.items() if key != "tracking"})
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
@@ -141,23 +159,27 @@ class TrackingHooks:
         """Close the run as finished, and keep the registered versions as they are now."""
         if not self._is_tracking:
             return
-        from crypto_kedro.tracking import run
         from crypto_kedro.tracking.kept_shelf import SHELF
         from crypto_kedro.tracking.shelf_keeper import keep_shelf
 
-        run.finish("FINISHED")
+        self._finish("FINISHED")
         tracking = TrackingParameters.model_validate(self._parameters["tracking"])
         target = TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment)
-        keep_shelf(target.resolved_uri(self._project_path), tracking.registered_model, self._project_path / SHELF)
+        keep_shelf(target.database(self._project_path), tracking.registered_model, self._project_path / SHELF)
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Close the run as failed; failed runs count as trials too."""
-        if not self._is_tracking:
-            return
+        if self._is_tracking:
+            self._finish("FAILED", error)
+
+    def _finish(self, status: str, error: Exception | None = None) -> None:
         from crypto_kedro.tracking import run
 
-        run.finish("FAILED", error)
+        assert self._interruption is not None  # set by _start
+        with self._interruption.held():
+            run.finish(status, error)
+        self._interruption.release()
 
     def _tag(self, dataset_name: str, data: Any) -> None:
         if not self._is_tracking:
@@ -168,6 +190,13 @@ class TrackingHooks:
             run.tag_data(data)
         elif dataset_name == "feature_manifest":
             run.tag_features(data)
+
+
+def _written_folders(pipeline: Pipeline, catalog: DataCatalog) -> list[Path]:
+    """Return the folders of the files that a pipeline writes."""
+    datasets = (catalog.get(name) for name in pipeline.all_outputs())
+    files = (getattr(dataset, "_filepath", None) for dataset in datasets)
+    return [Path(file).absolute().parent for file in files if file is not None]
 
 
 _REPORTS = {

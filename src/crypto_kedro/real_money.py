@@ -10,8 +10,8 @@ from crypto_kedro.errors import CryptoKedroError, LineageError
 from crypto_kedro.session.arming import ArmingQuestion, ModelStanding, Unreadable
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import Journal
-from crypto_kedro.session.paper_evidence import PaperEvidence
-from crypto_kedro.tracking.judged_settings import accepted_limits
+from crypto_kedro.session.paper_evidence import PaperEvidence, Traded
+from crypto_kedro.tracking.judged_settings import accepted_limits, trading_settings
 
 if TYPE_CHECKING:
     from crypto_kedro.parameters.session import SessionParameters
@@ -96,7 +96,7 @@ def _standing(
         data_source=model.tags.get("data_source"),
         failed_gates=model.failed_gates,
         settings=_settings_refusal(model, session, settings),
-        paper=None if paper is None else _paper(paper, model.bundle.digest),
+        paper=None if paper is None else _paper(paper, _traded(model, settings)),
     )
 
 
@@ -110,11 +110,16 @@ def _settings_refusal(
     return None
 
 
-def _paper(folder: SessionFolder, bundle_digest: str) -> PaperEvidence | Unreadable | None:
+def _traded(model: "TradedModel", settings: Mapping[str, Any]) -> Traded:
+    core = trading_settings(settings, model.bundle.confidence_threshold)
+    return Traded(model.bundle.digest, core, settings["evaluation"]["matching"]["limit_target"])
+
+
+def _paper(folder: SessionFolder, traded: Traded) -> PaperEvidence | Unreadable | None:
     if not folder.journal.exists():
         return None
     try:
         with Journal.open_as_evidence(folder.journal) as journal:
-            return PaperEvidence.of(journal, bundle_digest)
+            return PaperEvidence.of(journal, traded)
     except CryptoKedroError as error:
         return Unreadable(str(error))

@@ -10,7 +10,7 @@ from crypto_kedro.errors import LineageError
 from crypto_kedro.finding import Finding
 from crypto_kedro.parameters import Parameters
 from crypto_kedro.parameters.session import SessionParameters
-from crypto_kedro.tracking.target import SQLITE, TrackingTarget
+from crypto_kedro.tracking.target import TrackingTarget
 
 if TYPE_CHECKING:
     from crypto_kedro.tracking.traded_model import Shelf, TradedModel
@@ -61,12 +61,14 @@ def examine_paper_model(project_path: Path, parameters: Parameters, session: Ses
 def _shelf(project_path: Path, parameters: Parameters) -> "Shelf":
     """Return the registered versions; MLflow would make a database that is not there."""
     tracking = parameters.tracking
-    uri = TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment).resolved_uri(project_path)
-    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).exists():
+    target = TrackingTarget(tracking.uri, tracking.artifact_root, tracking.experiment)
+    database, uri = target.database(project_path), target.resolved_uri(project_path)
+    if database is not None and not database.exists():
         return _EmptyShelf(tracking.registered_model)
     import mlflow
 
     from crypto_kedro.tracking.traded_model import ModelShelf
 
     mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
     return ModelShelf(tracking.registered_model)

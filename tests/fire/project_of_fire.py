@@ -66,7 +66,7 @@ def make(folder: Path) -> None:
     connect(TrackingTarget("sqlite:///data/mlflow.db", "data/mlartifacts", "crypto-kedro"), project)
     bundle = sanguine_bundle(folder / "bundle")
     judged(trained(bundle, MODEL), settings=settings_with(CHANGES))
-    write_paper_journal(project, bundle.digest, START_MS)
+    write_paper_journal(project, bundle.digest, START_MS, changes=CHANGES)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,10 @@ def test_given_everything_just_sufficient_then_real_money_may_be_traded() -> Non
         (with_model(failed_gates=("calibrated", "profitable")), "failed the gates calibrated, profitable, and `kedro"),
         (replace(ALLOWED, funding_stage=4), "session.funding_stage is 4, trading.stages has 3; choose one of them"),
         (replace(ALLOWED, rule=None), "session.paper_rules says nothing of stage 2; add what"),
-        (with_model(paper=None), f"needs 30 days and 50 trades of {VERSION} on paper, on bitbank's prices, and there"),
+        (
+            with_model(paper=None),
+            f"needs 30 days and 50 trades of {VERSION} on paper, on bitbank's prices, and there",
+        ),
         (with_model(paper=Unreadable("the journal is damaged; restore it")), "the journal is damaged; restore it"),
         (with_paper(days=29.9), "needs 30 days on paper, there are 29.9; let paper run on"),
         (with_paper(closed_trades=49), "needs 50 paper trades, there are 49; let paper run on"),

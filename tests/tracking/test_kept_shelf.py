@@ -116,7 +116,7 @@ def test_given_an_altered_bundle_then_it_is_refused(project: Path) -> None:
 
 
 def test_given_no_registry_then_nothing_is_kept_of_an_older_one(project: Path, tmp_path: Path) -> None:
-    keep_shelf(TARGET.resolved_uri(project), NAME, tmp_path / SHELF)
+    keep_shelf(TARGET.database(project), NAME, tmp_path / SHELF)
     assert KeptShelf(NAME, tmp_path / SHELF).first_of(["champion"]) is not None
 
     bring_up_to_date(TARGET, tmp_path, NAME)
@@ -131,7 +131,7 @@ def test_given_a_server_that_does_not_answer_then_the_reason_names_it_without_it
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     target = TrackingTarget("http://bob:hunter2@127.0.0.1:9", "", "tests")
 
-    assert registry_stamp(target.uri) is None
+    assert registry_stamp(target.database(tmp_path)) is None
     with pytest.raises(LineageError, match="kept") as caught:
         bring_up_to_date(target, tmp_path, NAME)
     assert "hunter2" not in str(caught.value)

@@ -139,7 +139,7 @@ def _stage_refusals(question: ArmingQuestion) -> Iterator[str]:
         named = "the champion" if model is None else model.version
         yield (
             f"stage {stage} needs {rule.min_days} days and {rule.min_trades} trades of {named} on paper, on bitbank's "
-            "prices, and there are none; run `kedro run --env paper` with session.exchange=bitbank"
+            "prices, and there are none; run `kedro run --env paper` by these settings, with session.exchange=bitbank"
         )
         return
     if paper.days < rule.min_days:

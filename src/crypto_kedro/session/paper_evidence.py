@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Self
 
 from msgspec.structs import replace
 
@@ -11,6 +12,7 @@ from crypto_kedro.session.journal import Entry, Journal
 from crypto_kedro.session.journal.account_history import HISTORY, AccountHistory, history_event
 from crypto_kedro.session.journal.records import CycleStarted, DrawdownCleared, Record, SessionStarted
 from crypto_kedro.trading.ledger import TradeLedger
+from crypto_kedro.trading.settings import TradingSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +32,29 @@ class PaperRule:
     max_drawdown: float
 
 
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """What decides which orders are sent.
+
+    Args:
+        bundle_digest: of the model.
+        settings: of the decision core.
+        limit_target: whether the target rests as a limit order.
+    """
+
+    bundle_digest: str
+    settings: TradingSettings
+    limit_target: bool
+
+    @classmethod
+    def by(cls, session: SessionStarted) -> Self:
+        """Return what a session traded."""
+        return cls(session.lineage.bundle_digest, session.settings, session.limit_target)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperEvidence:
-    """What one model has shown since it last took the paper account over, until another model did.
+    """What one model has shown by one choice of settings, until another model or other settings followed.
 
     Args:
         days: hours in which it decided something, as days; hours in which no session ran are none.
@@ -46,13 +68,17 @@ class PaperEvidence:
     deepest_drawdown: float
 
     @classmethod
-    def of(cls, journal: Journal, bundle_digest: str) -> "PaperEvidence | None":
-        """Return what the model of a bundle has shown, None when it never traded this account.
+    def of(cls, journal: Journal, traded: Traded) -> "PaperEvidence | None":
+        """Return what a model has shown by the settings that it would trade by, None when it never traded by them.
+
+        Args:
+            journal: of the paper account.
+            traded: the model and its settings.
 
         Raises:
             JournalError, LedgerError: the journal cannot be read, or its fills do not add up.
         """
-        span = _last_span(journal.entries(SessionStarted), bundle_digest)
+        span = _last_span(journal.entries(SessionStarted), traded)
         if span is None:
             return None
         first, end = span
@@ -70,19 +96,19 @@ class PaperEvidence:
 
 
 def _last_span(
-    sessions: Iterable[Entry[SessionStarted]], bundle_digest: str
+    sessions: Iterable[Entry[SessionStarted]], traded: Traded
 ) -> tuple[Entry[SessionStarted], int | None] | None:
     """Return the first session of a model's last unbroken series, and the number of the entry that broke it off."""
     first: Entry[SessionStarted] | None = None
     end: int | None = None
-    before: str | None = None
+    before: Traded | None = None
     for session in sessions:
-        digest = session.record.lineage.bundle_digest
-        if digest == bundle_digest and before != bundle_digest:
+        now = Traded.by(session.record)
+        if now == traded and before != traded:
             first, end = session, None
-        elif digest != bundle_digest and before == bundle_digest:
+        elif now != traded and before == traded:
             end = session.seq
-        before = digest
+        before = now
     return None if first is None else (first, end)
 
 

@@ -127,7 +127,11 @@ class Trader:
             teller.tell(LeaseLost(writer.fence or 0))
             raise
         except asyncio.CancelledError:
-            self.end(EndReason.BROKEN_OFF, is_told=is_told)
+            try:
+                self.end(EndReason.BROKEN_OFF, is_told=is_told)
+            except JournalError as error:
+                # There is no time left to look at the exchange.
+                teller.tell(SessionFailed(writer.session_id, sentence_of(error), Exposure.UNKNOWN))
             raise
         except Exception as error:
             await self._fail(error)

@@ -16,6 +16,7 @@ from crypto_kedro.parameters import (
 )
 from crypto_kedro.tracking.tags import SETTINGS_TAG, VERDICT_TAG
 from crypto_kedro.trading.observation import ExchangeStatus
+from crypto_kedro.trading.settings import TradingSettings
 
 _LOWER: tuple[str, ...] = (
     "sizing.risk_fraction", "sizing.kelly_multiplier", "sizing.max_leverage", "sizing.unproven_kelly",
@@ -83,6 +84,18 @@ def own_settings(parameters: Parameters) -> dict[str, Any]:
     return settings_of(
         parameters.features, parameters.labels, parameters.trading, parameters.costs, parameters.evaluation.matching
     )
+
+
+def trading_settings(settings: Mapping[str, Any], confidence_threshold: float) -> TradingSettings:
+    """Return `settings_of` in the terms of the decision core.
+
+    Args:
+        settings: see `settings_of`.
+        confidence_threshold: of the model.
+    """
+    trading = TradingParameters.model_validate(settings["trading"])
+    labels = LabelParameters.model_validate(settings["labels"])
+    return trading.settings(labels, confidence_threshold, settings["costs"]["slippage"])
 
 
 def settings_tag(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -10,13 +10,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from crypto_kedro.errors import LineageError
 from crypto_kedro.serving.bundle import load_bundle
-from crypto_kedro.tracking.target import SQLITE, TrackingTarget
+from crypto_kedro.tracking.target import TrackingTarget
 from crypto_kedro.tracking.traded_model import TradedModel
 
 SHELF = Path("data", "06_models", "shelf")
@@ -92,15 +92,14 @@ def write_shelf(folder: Path, registered_model: str, stamp: str | None, aliases:
     partial.replace(folder / SHELF_FILE)
 
 
-def registry_stamp(uri: str) -> str | None:
+def registry_stamp(database: Path | None) -> str | None:
     """Return what changes whenever the registry is written to; None where only asking the registry can tell.
 
     Args:
-        uri: tracking URI, a SQLite path absolute.
+        database: path of a SQLite store, None for a server.
     """
-    if not uri.startswith(SQLITE):
+    if database is None:
         return None
-    database = Path(uri.removeprefix(SQLITE))
     if not database.exists():
         return ABSENT
     # SQLite counts every transaction in the header of the file, or appends it to the log beside it.
@@ -122,8 +121,8 @@ def bring_up_to_date(target: TrackingTarget, project_path: Path, registered_mode
     Raises:
         LineageError: the registry cannot be read.
     """
-    uri, folder = target.resolved_uri(project_path), project_path / SHELF
-    kept, stamp = kept_of(folder, registered_model), registry_stamp(uri)
+    folder = project_path / SHELF
+    kept, stamp = kept_of(folder, registered_model), registry_stamp(target.database(project_path))
     if kept is not None and stamp is not None and kept["stamp"] == stamp:
         return
     if stamp == ABSENT:
@@ -131,8 +130,8 @@ def bring_up_to_date(target: TrackingTarget, project_path: Path, registered_mode
         write_shelf(folder, registered_model, stamp, {})
         return
     reader = subprocess.run(
-        [sys.executable, "-m", _READER], input=json.dumps([uri, registered_model, str(folder)]), check=False,
-        capture_output=True, text=True, encoding="utf-8",
+        [sys.executable, "-m", _READER], check=False, capture_output=True, text=True, encoding="utf-8",
+        input=json.dumps([asdict(target), str(project_path), registered_model]),
     )  # fmt: skip
     if reader.returncode == UNREADABLE:
         raise LineageError(reader.stdout.strip())

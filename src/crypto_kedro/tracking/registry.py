@@ -92,7 +92,8 @@ def register(candidate: Candidate) -> dict[str, Any]:
     model = mlflow.pyfunc.log_model(
         name="model",
         python_model=str(_SERVED_MODEL),
-        artifacts={"bundle": str(candidate.bundle.path)},
+        # MLflow unquotes a plain path: one with a percent sign would be sought elsewhere.
+        artifacts={"bundle": candidate.bundle.path.absolute().as_uri()},
         signature=_signature(candidate.bundle.feature_names),
         input_example=candidate.example,
         pip_requirements=[f"{name}=={metadata.version(name)}" for name in _SERVING_LIBRARIES],

@@ -7,20 +7,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import mlflow
 from mlflow.exceptions import MlflowException
 
 from crypto_kedro.errors import CryptoKedroError, LineageError
-from crypto_kedro.tracking.kept_shelf import UNREADABLE, registry_stamp, write_shelf
-from crypto_kedro.tracking.target import without_credentials
+from crypto_kedro.tracking.environment import short_requests
+from crypto_kedro.tracking.kept_shelf import SHELF, UNREADABLE, registry_stamp, write_shelf
+from crypto_kedro.tracking.run import attach
+from crypto_kedro.tracking.target import TrackingTarget, without_credentials
 from crypto_kedro.tracking.traded_model import ModelShelf, TradedModel
 
 
-def keep_shelf(uri: str, registered_model: str, folder: Path) -> None:
+def keep_shelf(database: Path | None, registered_model: str, folder: Path) -> None:
     """Write down the version of every alias with its bundle, as the registry has them now.
 
     Args:
-        uri: tracking URI that MLflow is connected to, a SQLite path absolute.
+        database: SQLite store that MLflow is connected to, None for a server.
         registered_model: name in the registry.
         folder: where they are kept.
 
@@ -28,7 +29,7 @@ def keep_shelf(uri: str, registered_model: str, folder: Path) -> None:
         LineageError: the registry cannot be read.
     """
     # Read before the versions: what is written while they are read makes the stamp old rather than the versions.
-    stamp = registry_stamp(uri)
+    stamp = registry_stamp(database)
     folder.mkdir(parents=True, exist_ok=True)
     shelf = ModelShelf(registered_model)
     aliases = {alias: _kept(shelf, alias, folder) for alias in shelf.aliases()}
@@ -71,12 +72,14 @@ def _keep_bundle(model: TradedModel, folder: Path) -> None:
 
 
 def main() -> None:
-    """Keep the shelf that standard input names as JSON: URI, registered model, folder."""
-    uri, registered_model, folder = json.load(sys.stdin)
-    mlflow.set_tracking_uri(uri)
+    """Keep the shelf that standard input names as JSON: tracking target, project, registered model."""
+    values, project, registered_model = json.load(sys.stdin)
+    target, project_path = TrackingTarget(**values), Path(project)
     try:
-        keep_shelf(uri, registered_model, Path(folder))
-    except (LineageError, MlflowException) as error:
+        with short_requests():
+            attach(target, project_path)
+            keep_shelf(target.database(project_path), registered_model, project_path / SHELF)
+    except (CryptoKedroError, MlflowException) as error:
         sys.stdout.write(without_credentials(str(error)).splitlines()[0])
         raise SystemExit(UNREADABLE) from None
 

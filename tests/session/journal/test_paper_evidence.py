@@ -1,5 +1,6 @@
 """What a model has shown on paper: only what it did itself, hour by hour and trade by trade."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +18,11 @@ from crypto_kedro.session.journal.records import (
     SessionStarted,
     Trigger,
 )
-from crypto_kedro.session.paper_evidence import PaperEvidence
+from crypto_kedro.session.paper_evidence import PaperEvidence, Traded
 from crypto_kedro.trading.ledger import EquityPoint
-from crypto_kedro.trading.money import Jpy
+from crypto_kedro.trading.money import Jpy, Rate
 from crypto_kedro.trading.orders import Side
+from crypto_kedro.trading.settings import TradingSettings
 
 OURS, OTHERS = "a" * 64, "c" * 64
 
@@ -33,11 +35,11 @@ class PaperAccount:
         self._sessions = 0
         self._writer = Writer("none", 1)
 
-    def begin(self, digest: str, at_ms: int) -> None:
+    def begin(self, digest: str, at_ms: int, settings: TradingSettings = SETTINGS) -> None:
         self._sessions += 1
         self._writer = Writer(f"paper-{self._sessions}", self._sessions)
         lineage = replace(LINEAGE, bundle_digest=digest)
-        self.journal.append(self._writer, at_ms, SessionStarted("paper", lineage, SETTINGS, CAPITAL, 1))
+        self.journal.append(self._writer, at_ms, SessionStarted("paper", lineage, settings, CAPITAL, 1))
 
     def decide(self, at_ms: int) -> None:
         self.journal.append(self._writer, at_ms, CycleStarted(f"{self._writer.session_id}-{at_ms}", Trigger.BAR))
@@ -50,7 +52,7 @@ class PaperAccount:
         self.journal.append(self._writer, at_ms, FillSeen(fill(trade_id, at_ms, side, net)))
 
     def shown(self, digest: str = OURS) -> PaperEvidence | None:
-        return PaperEvidence.of(self.journal, digest)
+        return PaperEvidence.of(self.journal, Traded(digest, SETTINGS, limit_target=False))
 
 
 @pytest.fixture
@@ -146,3 +148,17 @@ def test_given_fills_that_were_learnt_late_then_they_are_counted_in_their_own_or
 
     assert shown is not None
     assert (shown.closed_trades, shown.deepest_drawdown) == (1, 0.001)
+
+
+def test_given_other_settings_then_their_days_are_no_evidence(account: PaperAccount) -> None:
+    sizing = dataclasses.replace(SETTINGS.sizing, risk_fraction=Rate.of("0.0001"))
+    cautious = dataclasses.replace(SETTINGS, sizing=sizing)
+    account.begin(OURS, NOON_MS, cautious)
+    account.decide(NOON_MS)
+    assert account.shown() is None
+
+    account.begin(OURS, NOON_MS + HOUR_MS)
+    account.decide(NOON_MS + HOUR_MS)
+    shown = account.shown()
+    assert shown is not None
+    assert shown.days == pytest.approx(1 / 24)

@@ -22,14 +22,15 @@ from crypto_kedro.serving.bundle import ModelBundle, load_bundle
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import Journal, Writer
 from crypto_kedro.session.journal.records import CycleStarted, FillSeen, Lineage, SessionStarted, Trigger
+from crypto_kedro.tracking.judged_settings import trading_settings
 from crypto_kedro.trading.money import Btc, Jpy, Price
 from crypto_kedro.trading.orders import Fill, Liquidity, OrderType, PositionSide, Side
-from crypto_kedro.trading.settings import TradingSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 KEDRO = Path(sys.executable).with_name("kedro")
 MODEL = "btc-jpy-ensemble"
 CAPITAL = Jpy.of(100_000)
+THRESHOLD = 0.5
 TRADED = {"trading.guards.max_data_age_seconds": 901, "labels.take_profit_atr": 4.0}
 """Settings that differ from ``conf/base``: a bar may be a quarter of an hour old, so that no session waits for one."""
 PAPER = "paper-rehearsal"
@@ -80,7 +81,7 @@ def sanguine_bundle(folder: Path) -> ModelBundle:
     risen = np.random.default_rng(3).random(len(examples.labels)) < 0.9
     labels = examples.labels.assign(label=np.where(risen, 2, examples.labels["label"]).astype(np.int8))
     ensemble = fit_small(Examples(examples.features, labels, examples.features))
-    write_bundle(folder, BundleContent(ensemble, 0.5, "file", "2024-01-01T00:00:00Z", "2024-01-31T00:00:00Z", {}))
+    write_bundle(folder, BundleContent(ensemble, THRESHOLD, "file", "2024-01-01T00:00:00Z", "2024-01-31T00:00:00Z", {}))
     return load_bundle(folder)
 
 
@@ -91,16 +92,22 @@ def make_champion(bundle: ModelBundle, source: str = "file", failed: tuple[str, 
     return registered
 
 
-def write_paper_journal(project: Path, digest: str, now_ms: int, days: int = 15, trades: int = 25) -> Path:
-    """Write what a paper trader of a model would have written: hourly decisions and trades that gain a little."""
+def write_paper_journal(
+    project: Path, digest: str, now_ms: int, days: int = 15, trades: int = 25, changes: Mapping[str, Any] = TRADED
+) -> Path:
+    """Write what a paper trader of a model would have written: hourly decisions and trades that gain a little.
+
+    Its settings are those of ``conf/base`` with the changes.
+    """
     folder = SessionFolder.of(project, PAPER)
     folder.root.mkdir(parents=True, exist_ok=True)
     start_ms = now_ms - days * DAY_MS
     lineage = Lineage(digest, f"{MODEL} version 1", "r" * 32, "a" * 40, "d" * 64, "file", "f" * 64, "e" * 40)
+    settings = trading_settings(settings_with(changes), THRESHOLD)
     writer = Writer("paper-1", 1)
     hours = [CycleStarted(f"cycle-{hour}", Trigger.BAR) for hour in range(days * 24)]
     with Journal.open(folder.journal) as journal:
-        journal.append(writer, start_ms, SessionStarted("paper", lineage, TradingSettings(), CAPITAL, 1))
+        journal.append(writer, start_ms, SessionStarted("paper", lineage, settings, CAPITAL, 1))
         for hour, cycle in enumerate(hours):
             at_ms = start_ms + hour * HOUR_MS
             fills = _round_trip(2 * hour + 1, at_ms) if hour < trades else ()

@@ -19,9 +19,10 @@ from crypto_kedro.session.cycle import JOURNAL_UNWRITABLE
 from crypto_kedro.session.ending import EndRequest
 from crypto_kedro.session.folder import SessionFolder
 from crypto_kedro.session.journal import Journal
+from crypto_kedro.session.journal.halt import HUMAN
 from crypto_kedro.session.journal.records import FillSeen, Incident, Intended, SessionStarted
 from crypto_kedro.session.modes import Desk
-from crypto_kedro.session.notice import IncidentSeen, Severity
+from crypto_kedro.session.notice import IncidentSeen, SessionFailed, Severity
 from crypto_kedro.session.records import Purpose
 from crypto_kedro.trading.orders import OrderRequest, OrderType
 
@@ -199,3 +200,21 @@ def test_given_kept_records_when_the_process_dies_then_the_next_one_goes_on_with
         asyncio.run(die())
         assert Purpose.STOP not in purposes(tmp_path)
         asyncio.run(go_on())
+
+
+def test_given_a_full_disk_when_a_session_is_broken_off_then_its_end_is_notified_as_critical(tmp_path: Path) -> None:
+    told = Told()
+
+    async def run() -> None:
+        with market() as exchange:
+            async with desk_at(exchange.url, tmp_path, notifier=told) as desk:
+                working = asyncio.create_task(desk.work(EndRequest()))
+                await until(lambda: desk.status().counts.cycles)
+                fill(desk._journal._database)
+                desk._journal.append_or_keep(HUMAN, 0, *[Incident(Severity.INFO, "filler", "x" * 4_000)] * 20)
+                working.cancel()
+                await asyncio.wait({working})
+
+    asyncio.run(run())
+
+    assert [notice.severity for notice in told.notices if isinstance(notice.news, SessionFailed)] == [Severity.CRITICAL]

@@ -40,9 +40,13 @@ def make_context_bars(bars_1m: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe_data(
-    origin: dict[str, Any], bars_1m: pd.DataFrame, bars_15m: pd.DataFrame, bars_4h: pd.DataFrame
+    origin: dict[str, Any],
+    bars_1m: pd.DataFrame,
+    bars_15m: pd.DataFrame,
+    bars_4h: pd.DataFrame,
+    parameters: DataParameters,
 ) -> dict[str, Any]:
-    """Return the manifest: origin and hash of the candles, hashes and span of the bars made of them."""
+    """Return the manifest: origin and hash of the candles, hashes and span of the bars, the group ``data``."""
     open_time = open_times(bars_1m)
     return {
         **origin,
@@ -52,6 +56,7 @@ def describe_data(
         "bars_sha256": frame_sha256(bars_1m),
         "bars_15m_sha256": frame_sha256(bars_15m),
         "bars_4h_sha256": frame_sha256(bars_4h),
+        "parameters": parameters.model_dump(mode="json"),
     }
 
 

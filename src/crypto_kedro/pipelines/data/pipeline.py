@@ -20,7 +20,7 @@ def create_pipeline(**_: object) -> Pipeline:
             node(make_context_bars, "bars_1m", "bars_4h", name="make_context_bars"),
             node(
                 describe_data,
-                ["candle_origin", "bars_1m", "bars_15m", "bars_4h"],
+                ["candle_origin", "bars_1m", "bars_15m", "bars_4h", "params:data"],
                 "data_manifest",
                 name="describe_data",
             ),

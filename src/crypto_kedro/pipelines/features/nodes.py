@@ -50,7 +50,8 @@ def make_features(
     )
     features = manager.validate_features(_known_rows(matrix, manager.feature_set))
     features.attrs = dict(bars_15m.attrs)
-    return features, _describe(features, manager, matrix, parameters.max_gap_minutes) | {"data": data_manifest}
+    manifest = _describe(features, manager, matrix, parameters.max_gap_minutes)
+    return features, manifest | {"parameters": parameters.model_dump(mode="json"), "data": data_manifest}
 
 
 def draw_feature_overview(features: pd.DataFrame, feature_manifest: dict[str, Any]) -> go.Figure:

@@ -21,7 +21,7 @@ class FaceBounds:
     """Limits of the face's server.
 
     Args:
-        connections: open at once; one more takes the place of the one that waits longest, first for its client.
+        connections: open at once; one more takes the place of the one that waits longest for its client.
         header_bytes: of a request that is not complete.
         request_bytes: of a whole request; what lies beyond the part that is read is discarded as it comes.
         client_s: seconds in which a client has to complete a request, or to read an answer.

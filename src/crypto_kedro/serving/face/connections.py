@@ -1,6 +1,7 @@
 """Connections of the face: each is bounded in bytes and time, and all of them in number."""
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from crypto_kedro.serving.face.bounds import FaceBounds
 from crypto_kedro.serving.face.rare_log import RareLog
 
 _RETRY_S = 1.0
+_GRACE_S = 0.05
 _SHARE_AT_ONCE = 8
 
 OnLost = Callable[["BoundedConnection"], object]
@@ -48,6 +50,11 @@ class BoundedConnection(H11Protocol):
         cycle = self.cycle
         is_at_work = cycle is not None and not cycle.more_body and not cycle.response_complete
         return not is_at_work or self.flow.write_paused
+
+    @property
+    def reads(self) -> bool:
+        """Whether bytes that have come are read in the next turn of the loop."""
+        return not self.flow.read_paused and not self.flow.write_paused
 
     @property
     def is_open(self) -> bool:
@@ -210,10 +217,23 @@ class Doorway:
             accepted.close()
 
     def _make_room(self) -> None:
-        """Drop the connections that wait longest, first for their clients and then for the trader."""
-        present = sorted(
-            (one for one in self._connections if one.is_open),
-            key=lambda one: (not one.waits_for_client, one.waits_since_s),
-        )
-        for connection in present[: self._at_once]:
+        """Drop the connections that wait longest for their clients; the others give way after their present answer."""
+        latest_s = self._loop.time() - _GRACE_S
+        waiting = {
+            one.transport.get_extra_info("socket").fileno(): one
+            for one in self._connections
+            if one.is_open and one.waits_for_client and one.waits_since_s < latest_s
+        }
+        unread = select.poll()
+        for descriptor, connection in waiting.items():
+            if connection.reads:
+                unread.register(descriptor, select.POLLIN)
+        for descriptor, _ in unread.poll(0):
+            del waiting[descriptor]
+        longest = sorted(waiting.values(), key=lambda one: one.waits_since_s)
+        for connection in longest[: self._at_once]:
             connection.drop("a connection made room for another one")
+        if not longest:
+            for connection in self._connections:
+                if connection.is_open and not connection.waits_for_client:
+                    connection.shutdown()

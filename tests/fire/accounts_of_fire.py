@@ -3,13 +3,12 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from shared_clock import SharedClock
 
 from crypto_kedro.exchange.bitbank import BitbankExchange, BitbankSettings, Credentials
 from crypto_kedro.exchange.port import ExchangeError, NotPlaced, Placement, RetryLaterError, Ticker
-from crypto_kedro.session.journal import Journal, JournalError
+from crypto_kedro.session.journal import Journal
 from crypto_kedro.trading.account import AccountState
 from crypto_kedro.trading.orders import Fill, OrderRequest
 
@@ -79,16 +78,11 @@ class LosesFills(RestlessAccount):
 
 def die_when_storage_fails() -> None:
     """Let this process end the moment that its journal cannot be written, whatever is open."""
-    append = Journal.append
 
-    def append_or_die(self: Journal, *arguments: Any) -> Any:
-        try:
-            return append(self, *arguments)
-        except JournalError as error:
-            print(f"Error: {error}", flush=True)
-            os._exit(1)
+    def die(*_: object) -> None:
+        os._exit(1)
 
-    Journal.append = append_or_die  # type: ignore[method-assign]
+    Journal._keep = die  # type: ignore[method-assign]
 
 
 TRAITORS = {"sends twice": SendsTwice, "only enters": OnlyEnters, "loses fills": LosesFills}

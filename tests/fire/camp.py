@@ -75,7 +75,7 @@ class Camp(Struct, frozen=True):
         return Gate(self.folder / "gate")
 
     def token(self, key: str) -> Path:
-        """Where the process of a key writes its fencing token."""
+        """Where the process of a key writes its fencing token, and the size of the wire log when it got it."""
         return self.folder / "tokens" / key
 
     def output(self, key: str) -> Path:

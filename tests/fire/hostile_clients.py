@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import urllib.request
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -103,5 +104,5 @@ _LINES = {
 
 
 def _memory_kb(trader: TraderProcess) -> int:
-    with open(f"/proc/{trader.pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    status = Path("/proc", str(trader.pid), "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))

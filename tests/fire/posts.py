@@ -1,8 +1,8 @@
 """The traders of a siege: the command `kedro run --env live`, in processes that work until they are killed.
 
-Each is a fork of a process that has everything imported, which saves the seconds of a start. What it runs from there on is
-the command itself, with the arguments and the environment that a person would give it. Only three things are not what
-they would be: its clock is that of the siege, its lease reports when it is held, and its first pauses are short.
+Each is a fork of a process that has everything imported, which saves the seconds of a start. From there on it runs the
+command itself, with the arguments and the environment that a person would give it. Only three things differ: its clock
+is that of the siege, its lease reports when it is held, and its pauses before it begins are short.
 """
 
 import asyncio
@@ -146,6 +146,7 @@ class ToldLease(SqliteLease):
     async def acquire(self, above: int = 0) -> Fence | None:
         fence = await super().acquire(above)
         if fence is not None:
-            self._post.camp.token(self._post.key).write_text(str(fence.token))
+            camp = self._post.camp
+            camp.token(self._post.key).write_text(f"{fence.token} {camp.wire.stat().st_size}")
             self._is_held.set()
         return fence

@@ -14,6 +14,7 @@ from trader_process import TraderProcess
 
 HOUR_MS = 3_600_000
 _MAINTENANCE_MS = 600_000
+_STEP_MS = 2 * PAUSE_MS // 3
 _MOST_SECONDS_TO_END = 10.0
 _LEASE_OF_A_DUEL_S = 4.0
 _MOMENTS = tuple((number, is_answer) for number in (1, 2, 3, 4) for is_answer in (False, True))
@@ -102,7 +103,8 @@ def _storage_fails(siege: Siege, times: int, storage: Storage) -> None:
     siege.faults(*BAD_DAYS)
     for number in range(times):
         trader = siege.begin()
-        siege.hold_up(*_MOMENTS[number % len(_MOMENTS)])
+        order, is_answer = _MOMENTS[number % len(_MOMENTS)]
+        siege.hold_up(order, is_answer=is_answer)
         storage.fail(trader, number)
         siege.let_pass()
         siege.outlast(4 * PAUSE_MS)
@@ -139,10 +141,11 @@ def outages_at_the_start(siege: Siege, times: int) -> None:
         if number % 2:
             siege.over(_amid_something(siege, 80).kill())
         siege.faults(*siege.random.choice([NO_NETWORK, NO_ANSWER, A_WRONG_CLOCK]))
-        if number % 3 == 0:
-            siege.maintenance(_MAINTENANCE_MS)
+        siege.maintenance(2 * _STEP_MS)
         trader = siege.start()
-        siege.wait(8)
+        for _ in range(2):
+            siege.wait(4)
+            siege.clock.move(_STEP_MS)
         assert trader.is_alive, f"an outage ended a trader:\n{siege.last_words()}"
         siege.faults(*BAD_DAYS)
         assert trader.comes_to_work(), f"an outage ended a trader:\n{siege.last_words()}"

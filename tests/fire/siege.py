@@ -193,7 +193,8 @@ class Siege:
         self.over(self.begin(cycles=_LAST_CYCLES).end())
         strange = [status for status in self.ends if status not in EXPECTED_ENDS]
         broken = [path.name for path in self._camp.output("").iterdir() if "Traceback" in path.read_text()]
-        assert not strange and not broken, f"traders ended with {strange}, {broken} broke down:\n{self.last_words()}"
+        assert not strange, f"traders ended with {strange}:\n{self.last_words()}"
+        assert not broken, f"{broken} broke down:\n{self.last_words()}"
         return judge(self.evidence())
 
     def last_words(self) -> str:
@@ -205,11 +206,12 @@ class Siege:
     def evidence(self) -> Evidence:
         """Collect what the siege has left behind."""
         camp = self._camp
+        held = {path.name: tuple(map(int, path.read_text().split())) for path in camp.token("").iterdir()}
         return Evidence(
             history=play_again(camp.state, camp.market(), camp.settings()),
-            wire=tuple(read_wire_log(camp.wire)),
+            wire=tuple(read_wire_log(camp.wire, {key: size for key, (_, size) in held.items()})),
             journal=camp.session.journal,
-            tokens={path.name: int(path.read_text()) for path in (camp.folder / "tokens").iterdir()},
+            tokens={key: token for key, (token, _) in held.items()},
             cycle_ms=PAUSE_MS,
         )
 

@@ -5,13 +5,13 @@ Polls of the streams are left out: they are held for minutes, so their end says 
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -62,10 +62,21 @@ _asking: ContextVar[int | None] = ContextVar("asking", default=None)
 _LINES = msgspec.json.Decoder(Line)
 
 
-def read_wire_log(path: Path) -> Iterator[Line]:
-    """Yield the lines of a log in their order."""
+def read_wire_log(path: Path, held_from: Mapping[str, int] | None = None) -> Iterator[Line]:
+    """Yield the lines of a log in their order.
+
+    Args:
+        path: of the log.
+        held_from: size of the log when the process of each key got the lease; what it asked before carries no key.
+    """
+    held_from, at = held_from or {}, 0
     with path.open("rb") as file:
-        yield from map(_LINES.decode, file)
+        for text in file:
+            line = _LINES.decode(text)
+            if isinstance(line, Asked) and at < held_from.get(line.key, 0):
+                line = structs.replace(line, key="")
+            yield line
+            at += len(text)
 
 
 class LoggedExchange(RunningExchange):

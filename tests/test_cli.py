@@ -79,6 +79,7 @@ def test_given_results_on_disk_when_only_evaluation_is_run_then_it_starts_from_t
     assert (project / "data" / "07_model_output" / "oos_predictions.parquet").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_stages_with_other_parameters_or_candles_name_the_pipeline_to_run(project: Path, tmp_path: Path) -> None:
     mixed = tmp_path / "project"
     shutil.copytree(project, mixed)

@@ -17,6 +17,8 @@ from crypto_kedro.session.notice import IncidentSeen, Severity
 from crypto_kedro.session.trader import JOURNAL_DAMAGED
 from crypto_kedro.trading.orders import OrderType, PositionSide
 
+pytestmark = pytest.mark.slow
+
 
 def edit(path: Path) -> None:
     with closing(sqlite3.connect(path)) as stranger, stranger:

@@ -81,7 +81,7 @@ class Tending:
         Raises:
             ExchangeError: the exchange does not answer.
             LeaseLostError: this process may no longer send.
-            JournalError: the journal cannot be written, so nothing more is sent.
+            JournalError: another process has taken over, so nothing more is sent.
         """
         standing, halt = self._standing, self._journal.halt()
         flattens = flatten or (halt is not None and halt.flatten)

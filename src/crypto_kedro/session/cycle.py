@@ -192,7 +192,7 @@ class Cycle:
 
         Raises:
             LeaseLostError: this process may no longer send.
-            JournalError: another process has taken over; or the disk has failed for good, and what is open is protected.
+            JournalError: another process has taken over; or the disk has failed, and what is open is protected.
         """
         log = self._log
         self._journal.write_kept()

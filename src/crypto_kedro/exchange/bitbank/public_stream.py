@@ -214,5 +214,5 @@ class PublicStream:
 
 
 def _overlap(bid: Price | None, ask: Price | None) -> bool:
-    """Return whether the sides overlap, as they do outside continuous trading; REST keeps that apart from a false answer."""
+    """Return whether the sides overlap, as outside continuous trading; REST shows whether the answer is false."""
     return bid is not None and ask is not None and bid > ask

@@ -180,9 +180,10 @@ class Siege:
             time.sleep(0.0005)
 
     def journal_bytes(self) -> int:
-        """Return the size of the journal's largest file."""
-        folder = self._camp.session.root
-        return max((path.stat().st_size for path in folder.glob("journal.db*")), default=0)
+        """Return the size of the journal or of its write-ahead log, whichever is larger; the ballast does not count."""
+        journal = self._camp.session.journal
+        files = (journal, journal.with_name(f"{journal.name}-wal"))
+        return max((path.stat().st_size for path in files if path.exists()), default=0)
 
     def verdict(self) -> Verdict:
         """Close everything that is open on a quiet day, and judge."""

@@ -15,6 +15,7 @@ from crypto_kedro.exchange.port import (
     StopTradingError,
     UnusablePrivateAnswerError,
 )
+from crypto_kedro.session.adoption import adopt_unwritten
 from crypto_kedro.session.contradiction import EXCHANGE_CONTRADICTS, Contradictions
 from crypto_kedro.session.cycle_log import CycleLog
 from crypto_kedro.session.dispatch import Dispatcher
@@ -155,6 +156,7 @@ class Cycle:
         self._exchange = exchange
         self._facts = facts
         self._journal = journal
+        self._writer = writer
         self._terms = terms
         self._now_ms = now_ms
         self._log = CycleLog(journal, writer, now_ms)
@@ -255,6 +257,7 @@ class Cycle:
         is_known = account is not None and self._now_ms() - account.at_ms <= _RECENT_MS
         known = account if is_known and not self._journal.unanswered() else None
         await self._dispatcher.settle()
+        await adopt_unwritten(self._exchange, self._journal, self._writer, self._ownership, self._now_ms())
         view = await self._truth.read(known=known)
         await self._contradictions.compare_last_order(self._exchange, self._journal, self._now_ms())
         account, ledger = view.account, view.ledger

@@ -195,6 +195,8 @@ def test_given_kept_records_when_the_process_dies_then_the_next_one_goes_on_with
             assert account is not None
             (held,) = account.positions
             assert held.covered == held.amount
+            resting = (await desk._outfit.exchange.account()).open_orders
+            assert sorted(order.request.type for order in resting) == [OrderType.STOP_LOSS, OrderType.TAKE_PROFIT]
 
     with market() as exchange:
         asyncio.run(die())

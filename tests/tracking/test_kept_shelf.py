@@ -60,6 +60,7 @@ def test_given_a_champion_when_kept_then_it_is_what_mlflow_says(project: Path) -
     assert found.bundle.digest == expected.bundle.digest
 
 
+@pytest.mark.slow
 def test_given_a_champion_demoted_a_moment_ago_then_no_session_finds_it(project: Path) -> None:
     assert kept(project).first_of(["champion"]) is not None
 
@@ -68,6 +69,7 @@ def test_given_a_champion_demoted_a_moment_ago_then_no_session_finds_it(project:
     assert kept(project).first_of(["champion"]) is None
 
 
+@pytest.mark.slow
 def test_given_a_tag_changed_a_moment_ago_then_the_session_sees_it(project: Path) -> None:
     kept(project)
 

@@ -104,7 +104,8 @@ class CycleReport(Struct, frozen=True):
         account, ledger: as last read; None when the exchange did not answer.
         error: one sentence when the cycle was broken off.
         observed_bar_ms: close of the newest bar that is published, None when it was not asked for.
-        is_settled: whether it was seen that a stop rests for every own position, and what became of all that was sent.
+        is_settled: whether it was seen that a stop rests for every own position, what became of all that was sent, and
+            nothing waits to be written.
         contradiction: one sentence about what exchange and journal do not agree on, None while they agree.
         storage: one sentence about why the journal cannot be written, or has no room; None while it can.
     """
@@ -238,7 +239,7 @@ class Cycle:
             view.ledger if view else None,
             error,
             log.observed_bar_ms,
-            is_settled,
+            is_settled and self._journal.trouble is None,
             self._contradictions.found,
             self._storage_trouble(),
         )

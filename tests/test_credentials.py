@@ -50,6 +50,18 @@ def test_given_conf_local_when_another_environment_runs_then_its_credentials_are
         assert [channel.address.url for channel in channels] == [WEBHOOK]
 
 
+@pytest.mark.parametrize("env", [None, "live"])
+def test_given_credentials_when_kedro_prints_what_it_read_then_no_value_shows(conf: Path, env: str | None) -> None:
+    (conf / "local" / "credentials.yml").write_text(WRITTEN)
+    loader = ProjectConfigLoader(str(conf), env=env, base_env="base", default_run_env="local")
+    read_by_kedro = loader["credentials"]
+
+    shown = f"{read_by_kedro} {[read_by_kedro]}"
+
+    assert not [value for value in (KEY, SECRET, TOKEN, WEBHOOK) if value in shown]
+    assert read_by_kedro["bitbank"]["key"] == KEY
+
+
 def test_conf_local_goes_before_the_environment(conf: Path) -> None:
     (conf / "live" / "credentials.yml").write_text(WRITTEN)
     (conf / "local" / "credentials.yml").write_text("bitbank: {key: own-key, secret: own-secret}\n")

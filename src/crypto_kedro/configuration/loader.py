@@ -85,7 +85,9 @@ class ProjectConfigLoader(OmegaConfigLoader):
         """
         if key in self or key not in self.config_patterns:
             return super().__getitem__(key)
-        return self.merged(key)
+        merged = self.merged(key)
+        # Kedro logs the credentials that it takes, at the level DEBUG.
+        return HiddenValues(merged) if key == CREDENTIALS else merged
 
     def files(self, kind: str) -> tuple[ConfigFile, ...]:
         """Return the files of a kind, the weakest first."""
@@ -234,6 +236,15 @@ class ProjectConfigLoader(OmegaConfigLoader):
                             f"{file.name} sets {'.'.join(path)}, which the catalog reads from globals.yml; "
                             f"set it in {where}, or with --params"
                         )
+
+
+class HiddenValues(dict[str, Any]):
+    """A mapping of which only the keys are ever printed."""
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(sorted(map(str, self)))}: not shown>"
+
+    __str__ = __repr__
 
 
 def _refuse_armed(files: Sequence[ConfigFile]) -> None:

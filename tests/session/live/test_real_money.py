@@ -199,9 +199,10 @@ def test_given_the_switch_off_and_a_stage_too_high_then_both_are_named_and_told(
 
 
 def test_given_barriers_that_the_champion_was_not_judged_under_then_they_are_named(project: Path) -> None:
-    (reason,) = refused(project, live_parameters(NOBODY, **{"labels.stop_loss_atr": "2.5"}))
+    reason, paper = refused(project, live_parameters(NOBODY, **{"labels.stop_loss_atr": "2.5"}))
 
     assert "labels.stop_loss_atr is 2.5, judged under 2.0" in reason
+    assert "by these settings" in paper
 
 
 def test_given_no_credentials_then_they_are_asked_for(project: Path) -> None:

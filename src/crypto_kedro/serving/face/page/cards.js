@@ -81,7 +81,7 @@ function heldPosition(held, mark, now, rest) {
     facts(
       [w.word("average_price"), w.yen(entry)],
       [w.word("stop_price"), held.stop ? `${w.yen(held.stop)}, ${w.word("at_exchange")}` : h("b", { class: "down" }, w.word("no_stop"))],
-      [w.word("covered"), h("b", { class: Number(held.covered) < Number(held.amount) ? "down" : "" }, `${held.covered} / ${held.amount} BTC`)],
+      [w.word("covered"), h("b", { class: held.stop && Number(held.covered) < Number(held.amount) ? "down" : "" }, `${held.covered} / ${held.amount} BTC`)],
       [w.word("take_profit"), held.stop && held.take_profit ? null : held.take_profit && w.yen(held.take_profit)],
       [w.word("held_for"), held.opened_at_ms === null ? w.word("unknown") : w.duration(now - held.opened_at_ms)],
       [w.word("costs"), w.yen(held.costs)], ...rest));

@@ -2,7 +2,7 @@
 
 Each is a fork of a process that has everything imported, which saves the seconds of a start. From there on it runs the
 command itself, with the arguments and the environment that a person would give it. Only three things differ: its clock
-is that of the siege, its lease reports when it is held, and its pauses before it begins are short.
+is that of the siege, its lease reports when it is held, and its pauses before it begins pass by that clock.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ from crypto_kedro.session.open_exchange import OpenExchange
 from crypto_kedro.session.opening import Outfit
 
 PAUSE_MS = 150_000
+_A_PAUSE_S = 0.05
 FACE_TOKEN = "token-of-the-page-with-more-than-thirty-two-characters"
 DIES = "dies when storage fails"
 TRAITOR_NAMES = (*TRAITORS, DIES)
@@ -113,7 +114,7 @@ def _live_by_the_clock_of(post: Post, holds_lease: Event, is_at_work: Event) -> 
         return ToldLease(folder, session.lease.terms(), post, holds_lease)
 
     def outfit(**given: Any) -> Outfit:
-        return Outfit(**given, start_pauses=lambda: GrowingPauses(0.05, 2.0))
+        return Outfit(**given, start_pauses=lambda: _PassingPauses(clock))
 
     exchanges._real = exchange  # type: ignore[assignment]
     performance.lease_of = lease  # type: ignore[attr-defined]
@@ -122,6 +123,18 @@ def _live_by_the_clock_of(post: Post, holds_lease: Event, is_at_work: Event) -> 
 
 def _end_in_good_order() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _PassingPauses(GrowingPauses):
+    """Pauses that are short in real time and let their length pass by the clock of the siege."""
+
+    def __init__(self, clock: SharedClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def next_s(self, least_s: float | None = None) -> float:
+        self._clock.move(round(1000 * super().next_s(least_s)))
+        return _A_PAUSE_S
 
 
 async def _pause_in_fast_time(seconds: float) -> None:

@@ -70,6 +70,7 @@ def test_given_no_git_repository_when_run_then_the_lineage_says_so(project: Path
     assert "not a git commit" in (project / "printed.txt").read_text()
 
 
+@pytest.mark.slow
 def test_given_results_on_disk_when_only_evaluation_is_run_then_it_starts_from_them(project: Path) -> None:
     before = (project / "data" / "07_model_output" / "oos_predictions.parquet").stat().st_mtime_ns
 
@@ -111,6 +112,7 @@ def test_given_an_evaluation_when_a_decision_is_explained_then_every_gate_is_pri
     assert len(record["decision"]["gates"]) == told.stdout.count("pass") + told.stdout.count("FAIL")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
